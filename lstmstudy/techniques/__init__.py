@@ -1,0 +1,7 @@
+"""One technique of the guide per file; `TECHNIQUES` has them all by name."""
+
+from lstmstudy.techniques.dropout import Dropout as Dropout
+from lstmstudy.techniques.early_stopping import EarlyStopping as EarlyStopping
+from lstmstudy.techniques.recurrent_dropout import RecurrentDropout as RecurrentDropout
+from lstmstudy.techniques.registry import TECHNIQUES as TECHNIQUES
+from lstmstudy.techniques.technique import Technique as Technique

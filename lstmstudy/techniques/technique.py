@@ -1,0 +1,90 @@
+"""What every technique of the guide declares about itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    import keras
+
+    from lstmstudy.layers.lstm import CellHook
+
+
+@dataclasses.dataclass(frozen=True)
+class Technique:
+    """One regularizer with its settings; a subclass in a file of its own for each.
+
+    The fields of the subclass are the settings. Those named in `values` may change without
+    building the network anew (the compiled epoch receives them as numbers); every other field
+    changes the network's structure.
+
+    A subclass places itself by overriding `before_lstm` or `in_cell`; what those return must hold a
+    Keras variable for each name in `values`.
+    """
+
+    name: ClassVar[str]  # as in params/techniques/<name>.yaml
+    title: ClassVar[str]  # as in prose
+    reference: ClassVar[str]  # where it was published
+    claims: ClassVar[tuple[str, ...]]  # ids of the guide's claims that it bears on
+    values: ClassVar[tuple[str, ...]] = ()  # settings that are values of the compiled epoch
+    modules: ClassVar[tuple[str, ...]] = ()  # code that runs only where the technique is on
+    is_reading: ClassVar[bool] = False  # True: a way to read a trajectory, never part of a recipe
+
+    @property
+    def is_off(self) -> bool:
+        """Whether these settings leave the baseline as it is."""
+        raise AttributeError(f"{type(self).__name__} does not say which settings are off.")
+
+    @property
+    def strength(self) -> float:
+        """The setting along which a dose-response figure is drawn."""
+        raise AttributeError(f"{type(self).__name__} does not name its strength.")
+
+    @property
+    def variant(self) -> str:
+        """What is held fixed along a dose-response line, as a word of prose; may be empty."""
+        return ""
+
+    @property
+    def label(self) -> str:
+        """Name of an arm with this technique, unique among its settings."""
+        return " ".join(part for part in (self.title, f"{self.strength:g}", self.variant) if part)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings as plain values, by name."""
+        return dataclasses.asdict(self)
+
+    def structure(self) -> tuple[Any, ...]:
+        """Return what must be compiled anew when it changes: the name and the settings that are no values."""
+        fixed = {key: value for key, value in self.settings().items() if key not in self.values}
+        return (self.name, *sorted(fixed.items()))
+
+    def before_lstm(self, name: str) -> keras.layers.Layer | None:
+        """Return a layer to place in front of an LSTM layer, or None.
+
+        Args:
+            name: A name for it, unique in the network, such as ``"dropout_1"``.
+        """
+        del name
+        return None
+
+    def in_cell(self, name: str) -> CellHook | None:
+        """Return a regularizer to place inside the cell of an LSTM layer, or None."""
+        del name
+        return None
+
+
+def check_rate(name: str, value: float) -> None:
+    """Raise a ValueError unless `value` is a probability of dropping, in [0, 1)."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1 or math.isnan(value):
+        msg = f"`{name}` is the probability of dropping. Expected a number in [0, 1). Received: {name}={value!r}"
+        raise ValueError(msg)
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise a ValueError unless `value` is one of `choices`."""
+    if value not in choices:
+        msg = f"`{name}` is one of {', '.join(choices)}. Received: {name}={value!r}"
+        raise ValueError(msg)
