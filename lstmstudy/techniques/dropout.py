@@ -35,7 +35,11 @@ class Dropout(Technique):
     reference: ClassVar[str] = "Zaremba et al. 2014, arXiv:1409.2329; Gal and Ghahramani 2016, arXiv:1512.05287"
     claims: ClassVar[tuple[str, ...]] = ("dropout", "dropout-range", "variational")
     values: ClassVar[tuple[str, ...]] = ("rate",)
-    modules: ClassVar[tuple[str, ...]] = ("lstmstudy.techniques.dropout", "lstmstudy.layers.input_dropout")
+    modules: ClassVar[tuple[str, ...]] = (
+        "lstmstudy.techniques.dropout",
+        "lstmstudy.layers.input_dropout",
+        "lstmstudy.layers.masks",
+    )
 
     def __post_init__(self) -> None:
         check_rate("rate", self.rate)

@@ -43,6 +43,7 @@ class RecurrentDropout(Technique):
         "lstmstudy.techniques.recurrent_dropout",
         "lstmstudy.layers.recurrent_dropout",
         "lstmstudy.layers.candidate_dropout",
+        "lstmstudy.layers.masks",
     )
 
     def __post_init__(self) -> None:

@@ -1,0 +1,113 @@
+"""Built tasks on disk: one checksummed file each, named by the code and libraries that made it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstmstudy.data.task import Fold, Part, Task, digest, fold_arrays
+from lstmstudy.source import source_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lstmstudy.data.task import TaskInfo
+
+MODULES = (  # whatever can change an array or a reference
+    "lstmstudy.data.build",
+    "lstmstudy.data.cache",
+    "lstmstudy.data.catalog",
+    "lstmstudy.data.folds",
+    "lstmstudy.data.mackey_glass",
+    "lstmstudy.data.references",
+    "lstmstudy.data.sources",
+    "lstmstudy.data.task",
+    "lstmstudy.data.windows",
+    "lstmstudy.metrics",
+    "lstmstudy.streams",
+)
+LIBRARIES = ("numpy", "pandas", "scikit-learn", "statsmodels", "aeon")
+
+
+def cache_path(folder: Path, name: str) -> Path:
+    """Return where the task lies in `folder`, for the code and libraries that are here now."""
+    made_by = [source_digest(MODULES), *(f"{library} {version(library)}" for library in LIBRARIES)]
+    key = hashlib.sha256("\n".join(made_by).encode()).hexdigest()[:16]
+    return folder / f"{name}-{key}.npz"
+
+
+def cached_task(folder: Path, info: TaskInfo, build: Callable[[TaskInfo], Task]) -> Task:
+    """Return the task from its file in `folder`; make and store it if the file is absent or damaged.
+
+    A damaged file is named on stderr and kept beside the new one, its name ending in ``.damaged``.
+    """
+    path = cache_path(folder, info.name)
+    if path.exists():
+        try:
+            return read_task(path, info)
+        except Exception as error:  # noqa: BLE001 - a damaged archive can fail anywhere in its reader
+            aside = path.with_name(f"{path.name}.damaged")
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                path.replace(aside)
+            kind = type(error).__name__
+            sys.stderr.write(f"{path.name} is damaged ({kind}): set aside as {aside.name} and made again\n")
+    task = build(info)
+    write_task(path, task)
+    return task
+
+
+def write_task(path: Path, task: Task) -> None:
+    """Write the task so that `path` is whole or not there, whenever the process ends."""
+    meta = {
+        "scalers": [(fold.center, fold.scale) for fold in task.folds],
+        "references": task.references,
+        "floor": task.floor,
+        "content": task.content,
+    }
+    arrays = fold_arrays(task.folds)
+    arrays["meta"] = np.array(json.dumps(meta))
+    arrays["checksum"] = np.array(digest(arrays, task.info.name))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.stem}-", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_task(path: Path, info: TaskInfo) -> Task:
+    """Return the task stored at `path`.
+
+    Raises:
+        ValueError: If the checksum inside does not fit; other errors if the file is no whole archive.
+    """
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        arrays = dict(file)
+    expected = arrays.pop("checksum").item()
+    if digest(arrays, info.name) != expected:
+        msg = f"The checksum of a cached task fits its arrays. Received: checksum={expected}"
+        raise ValueError(msg)
+    meta: dict[str, Any] = json.loads(arrays.pop("meta").item())
+    folds = []
+    for number, (center, scale) in enumerate(meta["scalers"]):
+        parts = [
+            Part(*(arrays[f"{number}_{part}_{field}"] for field in ("x", "lengths", "y", "indices")))
+            for part in ("train", "validation", "test")
+        ]
+        folds.append(Fold(parts[0], parts[1], parts[2], center=center, scale=scale))
+    floor = None if meta["floor"] is None else tuple(meta["floor"])
+    return Task(info, tuple(folds), tuple(meta["references"]), floor, meta["content"])

@@ -1,0 +1,153 @@
+"""Simple methods that every network must be judged beside; each learns from the training part only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lstmstudy import metrics
+from lstmstudy.data.windows import cut_windows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from lstmstudy.data.task import Fold, TaskInfo
+
+MOST_STEPS = 1000  # of the solver of the logistic regression; it needs about a hundred
+
+
+def naive(
+    series: npt.NDArray[np.float64], targets: npt.NDArray[np.int64], horizon: int = 1
+) -> npt.NDArray[np.float64]:
+    """Return the last known value, `horizon` steps before each target, shape (n_targets,)."""
+    return series[targets - horizon]
+
+
+def seasonal_naive(
+    series: npt.NDArray[np.float64], targets: npt.NDArray[np.int64], period: int, horizon: int = 1
+) -> npt.NDArray[np.float64]:
+    """Return the value one period before each target (as many periods as the horizon asks for)."""
+    return series[targets - period * -(-horizon // period)]
+
+
+def autoregression(
+    series: npt.NDArray[np.float64],
+    targets: npt.NDArray[np.int64],
+    order: int,
+    fit_stop: int,
+    horizon: int = 1,
+) -> npt.NDArray[np.float64]:
+    """Return the forecasts of an AR(order) with intercept, by ordinary least squares.
+
+    Beyond one step the target is regressed on the lags directly, nothing is iterated.
+
+    Args:
+        series: Floats (n,), without gaps.
+        targets: Positions to forecast from the true past.
+        order: Number of lags.
+        fit_stop: Fitted on targets before this position; nothing later is read.
+        horizon: Steps from the newest lag to the target.
+
+    Returns:
+        Floats (n_targets,), in the unit of the series.
+    """
+    from statsmodels.regression.linear_model import OLS
+
+    def design(positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        lags = cut_windows(series, positions, order, horizon)[:, :, 0]
+        return np.column_stack([np.ones(positions.size), lags])
+
+    fitted = np.arange(order + horizon - 1, fit_stop)
+    model = OLS(series[fitted], design(fitted)).fit()
+    return np.asarray(model.predict(design(targets)), dtype=np.float64)
+
+
+def majority_class(train_labels: npt.NDArray[np.int32], n: int, n_classes: int) -> npt.NDArray[np.float64]:
+    """Return the class frequencies of the training part `n` times: the best forecast that sees no input.
+
+    Its error rate is that of always naming the most frequent class. Shape (n, n_classes).
+    """
+    shares = np.bincount(train_labels, minlength=n_classes) / train_labels.size
+    return np.tile(shares, (n, 1))
+
+
+def logistic_regression(
+    train_x: npt.NDArray[np.floating],
+    train_labels: npt.NDArray[np.int32],
+    test_x: npt.NDArray[np.floating],
+    n_classes: int,
+) -> npt.NDArray[np.float64]:
+    """Return the class probabilities of a multinomial logistic regression on flattened inputs.
+
+    Scikit-learn's default penalty; classes that the training part lacks get probability 0.
+
+    Args:
+        train_x: Floats (n_train, ...), any shape after the first axis, zero padded where shorter.
+        train_labels: Integers (n_train,).
+        test_x: Floats (n, ...).
+        n_classes: Columns of the result.
+
+    Returns:
+        Floats (n, n_classes).
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(max_iter=MOST_STEPS)
+    model.fit(np.asarray(train_x, dtype=np.float64).reshape(len(train_x), -1), train_labels)
+    probabilities = np.zeros((len(test_x), n_classes))
+    flat = np.asarray(test_x, dtype=np.float64).reshape(len(test_x), -1)
+    probabilities[:, model.classes_] = model.predict_proba(flat)
+    return probabilities
+
+
+def _scores(
+    predictions: npt.NDArray[np.float64],
+    truth: npt.NDArray[np.float32] | npt.NDArray[np.int32],
+    measures: tuple[Callable[[npt.ArrayLike, npt.ArrayLike], float], ...],
+) -> dict[str, float]:
+    return {measure.__name__: measure(predictions, truth) for measure in measures}
+
+
+def forecasting_references(
+    series: npt.NDArray[np.float64], fold: Fold, info: TaskInfo
+) -> dict[str, dict[str, float]]:
+    """Return RMSE and MAE on the fold's test part, in standardised units, of naive, seasonal and AR.
+
+    For a differenced series "naive" is zero change: the same forecast as the last value of the level.
+
+    Args:
+        series: The modelled series (n,) that the fold was cut from.
+        fold: The fold.
+        info: For horizon, period and order.
+    """
+    targets, horizon = fold.test.indices, info.horizon
+    last = np.zeros(targets.size) if info.differenced else naive(series, targets, horizon)
+    fit_stop = int(fold.train.indices[-1]) + 1
+    forecasts = {
+        "naive": last,
+        "seasonal naive": seasonal_naive(series, targets, info.period, horizon),
+        f"AR({info.ar_order})": autoregression(series, targets, info.ar_order, fit_stop, horizon),
+    }
+    return {
+        name: _scores(
+            ((forecast - fold.center) / fold.scale)[:, None], fold.test.y, (metrics.rmse, metrics.mae)
+        )
+        for name, forecast in forecasts.items()
+    }
+
+
+def classification_references(fold: Fold, n_classes: int) -> dict[str, dict[str, float]]:
+    """Return cross-entropy and error rate on the fold's test part of the two simple classifiers."""
+    train, test = fold.train, fold.test
+    labels = train.y.astype(np.int32)
+    probabilities = {
+        "majority class": majority_class(labels, len(test.y), n_classes),
+        "logistic regression": logistic_regression(train.x, labels, test.x, n_classes),
+    }
+    return {
+        name: _scores(table, test.y, (metrics.cross_entropy, metrics.error_rate))
+        for name, table in probabilities.items()
+    }

@@ -1,0 +1,73 @@
+"""From a recipe to a Keras model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import keras
+
+from lstmstudy.layers.lstm import LSTM
+from lstmstudy.streams import integer_seed
+
+if TYPE_CHECKING:
+    from lstmstudy.data import TaskInfo
+    from lstmstudy.recipe import Recipe
+
+_INITIALIZERS = {"kernel": keras.initializers.GlorotUniform, "recurrent_kernel": keras.initializers.Orthogonal}
+
+
+class Network:
+    """A model and the places of its techniques.
+
+    Layers are named ``lstm_1``, ``lstm_2``, ..., ``head``; a technique's layer is named after the
+    technique and the LSTM layer that it belongs to, such as ``dropout_1``. Equal names and shapes
+    mean equal roles: such variables start equal in every recipe.
+
+    Args:
+        recipe: What to build.
+        info: The task, for its shapes; padded steps of variable-length tasks are masked.
+
+    Attributes:
+        model: (batch, time, features) -> (batch, outputs); logits for classification.
+        placed: Per technique name, the layers and hooks made for it.
+    """
+
+    def __init__(self, recipe: Recipe, info: TaskInfo) -> None:
+        self.placed: dict[str, list[keras.layers.Layer]] = {technique.name: [] for technique in recipe.techniques}
+        inputs = keras.Input((info.window, info.n_features))
+        x = keras.layers.Masking(name="masking")(inputs) if info.variable_length else inputs
+        for number in range(1, recipe.layers + 1):
+            hooks = []
+            for technique in recipe.techniques:
+                name = f"{technique.name}_{number}"
+                if (layer := technique.before_lstm(name)) is not None:
+                    self.placed[technique.name].append(layer)
+                    x = layer(x)
+                if (hook := technique.in_cell(name)) is not None:
+                    self.placed[technique.name].append(hook)
+                    hooks.append(hook)
+            last = number == recipe.layers
+            x = LSTM(recipe.width, return_sequences=not last, hooks=hooks, name=f"lstm_{number}")(x)
+        outputs = keras.layers.Dense(info.n_outputs, name="head")(x)
+        self.model = keras.Model(inputs, outputs)
+        self._built = {variable.path: variable.numpy() for variable in self.model.variables}
+
+    def reset(self, recipe: Recipe, seed: int) -> None:
+        """Put every variable where a run of `recipe` with `seed` starts.
+
+        Kernels come from the streams ``init/<path>``, mask streams from ``masks/<layer>``, strengths from
+        the recipe; every other variable returns to the value it was built with.
+        """
+        for variable in self.model.variables:
+            initializer = _INITIALIZERS.get(variable.name)
+            if initializer is None:
+                variable.assign(self._built[variable.path])
+            else:
+                draw = initializer(seed=integer_seed(seed, f"init/{variable.path}"))
+                variable.assign(draw(variable.shape, dtype=variable.dtype))
+        for technique in recipe.techniques:
+            for layer in self.placed[technique.name]:
+                for field in technique.values:
+                    getattr(layer, field).assign(getattr(technique, field))
+                if (stream := getattr(layer, "stream", None)) is not None:
+                    stream.state.assign([integer_seed(seed, f"masks/{layer.name}"), 0])

@@ -1,0 +1,135 @@
+"""A run, its identity and its outcome; nothing here trains or touches a disk."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from lstmstudy.readings import Kept, Validation, read
+from lstmstudy.source import source_digest
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lstmstudy.recipe import Recipe
+
+# What every training goes through; the modules of a technique join where it is on.
+CORE = (
+    "lstmstudy.streams",
+    "lstmstudy.metrics",
+    "lstmstudy.readings",
+    "lstmstudy.layers.lstm",
+    "lstmstudy.network",
+    "lstmstudy.program",
+    "lstmstudy.training",
+)
+ENGINE = {"jit_compile": True, "threads": 1}  # what changes the last bits of a result
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Return the versions that an identity counts, read without importing the packages."""
+    return {"tensorflow": _tensorflow_version(), **{name: metadata.version(name) for name in ("keras", "numpy")}}
+
+
+def _tensorflow_version() -> str:
+    """Return TensorFlow's version, whichever of its distributions is installed."""
+    for name in ("tensorflow-cpu", "tensorflow"):
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    raise ModuleNotFoundError("TensorFlow is missing from this environment. Expected: `make` creates one that has it.")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: a recipe on one fold of a task with one seed.
+
+    Attributes:
+        recipe: How the model is built and trained.
+        task: Name of the task.
+        content: Hash of the task's arrays.
+        fold: Which fold, from 0.
+        seed: The seed that all randomness of the run comes from.
+    """
+
+    recipe: Recipe
+    task: str
+    content: str
+    fold: int
+    seed: int
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """SHA-256 (hex) over all that decides the result: two runs with one identity have one result."""
+        modules = [*CORE, *(module for technique in self.recipe.techniques for module in technique.modules)]
+        decisive = {
+            "recipe": self.recipe.describe(),
+            "task": self.task,
+            "content": self.content,
+            "fold": self.fold,
+            "seed": self.seed,
+            "engine": ENGINE,
+            "versions": versions(),
+            "code": source_digest(modules),
+        }
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def group(self) -> tuple[Any, ...]:
+        """What runs must share to use one compiled epoch."""
+        return (self.task, self.recipe.structure())
+
+
+@dataclass(frozen=True)
+class Result:
+    """What training produced; the same identity gives the same bits.
+
+    Attributes:
+        metric: Name of the primary metric, which selects: ``"rmse"`` or ``"cross_entropy"``.
+        curves: By ``"<part>/<metric>"`` with part train, validation or test, and ``"loss"`` (the
+            training-mode loss): one number per epoch, (n_epochs,); NaN after a divergence.
+        epochs: The epochs whose predictions are kept, ascending, (n_kept,).
+        predictions: By part (validation, test): (n_kept, n_samples, n_outputs); standardised values
+            or class probabilities.
+        weights: Trainable weights of the selected epoch, by path such as ``"lstm_1/kernel"``.
+        pairing: Hashes of the initial weights by path, and of the batch order as ``"batches"``.
+        diverged: Why training ended early, or None.
+    """
+
+    metric: str
+    curves: dict[str, np.ndarray]
+    epochs: np.ndarray
+    predictions: dict[str, np.ndarray]
+    weights: dict[str, np.ndarray]
+    pairing: dict[str, str]
+    diverged: str | None
+
+    @property
+    def validation(self) -> Validation:
+        """What choices may see."""
+        return Validation(self.curves[f"validation/{self.metric}"])
+
+    def keeps(self, reading: str) -> Kept:
+        """Return the epoch that `reading` keeps, chosen by the validation metric alone."""
+        return read(self.validation, reading)
+
+    def error(self, reading: str, part: str = "test", metric: str | None = None) -> float:
+        """Return the error on a part at the epoch that `reading` keeps; NaN if the run diverged."""
+        if self.diverged is not None:
+            return float("nan")
+        return float(self.curves[f"{part}/{metric or self.metric}"][self.keeps(reading).epoch])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A result and the record of how it came about (seconds, memory, machine; never compared)."""
+
+    identity: str
+    result: Result
+    record: dict[str, Any]
