@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from lstmstudy.data import TaskInfo
     from lstmstudy.recipe import Recipe
 
-_INITIALIZERS = {"kernel": keras.initializers.GlorotUniform, "recurrent_kernel": keras.initializers.Orthogonal}
+_INITIALIZERS = {
+    "kernel": keras.initializers.GlorotUniform,
+    "recurrent_kernel": keras.initializers.Orthogonal,
+}
 
 
 class Network:
@@ -33,7 +36,9 @@ class Network:
     """
 
     def __init__(self, recipe: Recipe, info: TaskInfo) -> None:
-        self.placed: dict[str, list[keras.layers.Layer]] = {technique.name: [] for technique in recipe.techniques}
+        self.placed: dict[str, list[keras.layers.Layer]] = {
+            technique.name: [] for technique in recipe.techniques
+        }
         inputs = keras.Input((info.window, info.n_features))
         x = keras.layers.Masking(name="masking")(inputs) if info.variable_length else inputs
         for number in range(1, recipe.layers + 1):

@@ -51,8 +51,8 @@ def _plain(values: tuple[Any, ...]) -> tuple[Any, ...]:
 _List = (BeforeValidator(_as_tuple), Field(min_length=1), AfterValidator(_each_once))
 _Names = Annotated[tuple[str, ...], *_List]
 _Values = Annotated[tuple[Any, ...], *_List, AfterValidator(_plain)]
-_Grid = dict[str, _Values]
-_VALUES = "a list of numbers or texts for each setting, at least one, each once"
+_Grid = Annotated[dict[str, _Values], Field(min_length=1)]
+_VALUES = "for each setting a list of numbers or texts, at least one, each once"
 
 
 class _Section(BaseModel):
@@ -89,7 +89,7 @@ class Profile(_Section):
     units: int = Field(ge=1, le=1000, description="an integer from 1 to 1000, units for each task")
     network: Network = Field(description="a mapping with the keys layers, width")
     training: Training = Field(description="a mapping with the keys epochs, batch_size, learning_rate")
-    grids: dict[str, _Grid] = Field(default={}, description=f"for each technique {_VALUES}")
+    grids: dict[str, _Grid] = Field(default={}, description=_VALUES)
 
 
 class TechniqueParams(_Section):
@@ -97,7 +97,7 @@ class TechniqueParams(_Section):
 
     name: str
     notebook: str = Field(pattern=r"^\d\d_[a-z0-9_]+$", description="a name such as 01_dropout")
-    grid: _Grid = Field(min_length=1, description=_VALUES)
+    grid: _Grid = Field(description=_VALUES)
 
 
 _Model = TypeVar("_Model", Profile, TechniqueParams)

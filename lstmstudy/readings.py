@@ -54,7 +54,9 @@ def read(validation: Validation, reading: str) -> Kept:
         return Kept(length - 1, length)
     word, _, number = reading.partition(" ")
     if word != "patience" or not number.isdigit() or int(number) < 1:
-        raise ValueError(f"Expected 'selected', 'last' or 'patience <k>' with k of at least 1. Received: {reading=}")
+        raise ValueError(
+            f"Expected 'selected', 'last' or 'patience <k>' with k of at least 1. Received: {reading=}"
+        )
     return _stopped(metric, int(number))
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lstmstudy.techniques.technique import Technique
+if TYPE_CHECKING:
+    from lstmstudy.techniques.technique import Technique
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,11 +54,18 @@ class Recipe:
     def describe(self) -> dict[str, Any]:
         """Return the recipe as plain values, as its identity counts them."""
         plain: dict[str, Any] = {
-            field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "techniques"
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name != "techniques"
         }
         plain["techniques"] = {technique.name: technique.settings() for technique in self.techniques}
         return plain
 
     def structure(self) -> tuple[Any, ...]:
         """Return what must be compiled anew when it changes; rates and the learning rate are values."""
-        return (self.layers, self.width, self.batch_size, *(technique.structure() for technique in self.techniques))
+        return (
+            self.layers,
+            self.width,
+            self.batch_size,
+            *(technique.structure() for technique in self.techniques),
+        )

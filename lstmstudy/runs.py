@@ -27,13 +27,16 @@ CORE = (
     "lstmstudy.program",
     "lstmstudy.training",
 )
-ENGINE = {"jit_compile": True, "threads": 1}  # what changes the last bits of a result
+ENGINE = {"jit_compile": True, "threads": 1, "onednn": False}  # what changes the last bits of a result
 
 
 @functools.cache
 def versions() -> dict[str, str]:
     """Return the versions that an identity counts, read without importing the packages."""
-    return {"tensorflow": _tensorflow_version(), **{name: metadata.version(name) for name in ("keras", "numpy")}}
+    return {
+        "tensorflow": _tensorflow_version(),
+        **{name: metadata.version(name) for name in ("keras", "numpy")},
+    }
 
 
 def _tensorflow_version() -> str:
@@ -43,7 +46,9 @@ def _tensorflow_version() -> str:
             return metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    raise ModuleNotFoundError("TensorFlow is missing from this environment. Expected: `make` creates one that has it.")
+    raise ModuleNotFoundError(
+        "TensorFlow is missing from this environment. Expected: `make` creates one that has it."
+    )
 
 
 @dataclass(frozen=True)

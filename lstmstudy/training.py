@@ -8,6 +8,7 @@ import platform
 import resource
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,9 +133,16 @@ class _Trajectory:
         epochs = kept_epochs(self.validation)
         n_train, n_validation = len(self.fold.train.y), len(self.fold.validation.y)
         n_rows = n_train + n_validation + len(self.fold.test.y)
-        kept = np.stack([self.outputs[e] for e in epochs]) if epochs else np.zeros((0, n_rows, self.info.n_outputs))
+        kept = (
+            np.stack([self.outputs[e] for e in epochs])
+            if epochs
+            else np.zeros((0, n_rows, self.info.n_outputs))
+        )
         kept = kept.astype(np.float32)
-        predictions = {"validation": kept[:, n_train : n_train + n_validation], "test": kept[:, n_train + n_validation :]}
+        predictions = {
+            "validation": kept[:, n_train : n_train + n_validation],
+            "test": kept[:, n_train + n_validation :],
+        }
         return Result(
             self.info.metric,
             self.curves,
@@ -162,7 +170,11 @@ def _record(seconds: dict[str, float]) -> dict[str, Any]:
         "seconds": seconds["train"],
         "prepare_seconds": seconds["prepare"],
         "peak_memory_mib": peak / (2**20 if sys.platform == "darwin" else 2**10),
-        "machine": {"system": platform.platform(), "processor": _processor(), "python": platform.python_version()},
+        "machine": {
+            "system": platform.platform(),
+            "processor": _processor(),
+            "python": platform.python_version(),
+        },
         "versions": versions(),
         "engine": ENGINE,
         "finished": time.time(),
@@ -173,7 +185,7 @@ def _record(seconds: dict[str, float]) -> dict[str, Any]:
 def _processor() -> str:
     """Return the name of the processor, as precisely as the system tells it."""
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
             names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     except OSError:
         names = []

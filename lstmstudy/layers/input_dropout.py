@@ -40,7 +40,12 @@ class InputDropout(keras.layers.Layer):
     """
 
     def __init__(
-        self, rate: float, *, per: Literal["step", "sequence"] = "step", seed: int | None = None, **kwargs: Any
+        self,
+        rate: float,
+        *,
+        per: Literal["step", "sequence"] = "step",
+        seed: int | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         check_choice("per", per, ("step", "sequence"))
@@ -57,7 +62,9 @@ class InputDropout(keras.layers.Layer):
         if not training:
             return inputs
         batch, steps, features = keras.ops.shape(inputs)
-        return inputs * dropout_mask((batch, steps if self.per == "step" else 1, features), self.rate, self.stream)
+        return inputs * dropout_mask(
+            (batch, steps if self.per == "step" else 1, features), self.rate, self.stream
+        )
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the inputs."""

@@ -78,7 +78,9 @@ class LSTM(keras.layers.Layer):
         """Create kernel (features, 4 units), recurrent_kernel (units, 4 units) and bias (4 units,)."""
         u = self.units
         self.kernel = self.add_weight(
-            shape=(input_shape[-1], 4 * u), initializer=keras.initializers.GlorotUniform(seed=0), name="kernel"
+            shape=(input_shape[-1], 4 * u),
+            initializer=keras.initializers.GlorotUniform(seed=0),
+            name="kernel",
         )
         self.recurrent_kernel = self.add_weight(
             shape=(u, 4 * u), initializer=keras.initializers.Orthogonal(seed=0), name="recurrent_kernel"
@@ -97,7 +99,9 @@ class LSTM(keras.layers.Layer):
         del inputs
         return previous_mask if self.return_sequences else None
 
-    def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None, training: bool | None = None) -> tf.Tensor:
+    def call(
+        self, inputs: tf.Tensor, mask: tf.Tensor | None = None, training: bool | None = None
+    ) -> tf.Tensor:
         """Return the hidden states; see the class."""
         u = self.units
         batch, steps = (size or tf.shape(inputs)[axis] for axis, size in enumerate(inputs.shape[:2]))
@@ -110,7 +114,9 @@ class LSTM(keras.layers.Layer):
         recurrent_kernel = tf.convert_to_tensor(self.recurrent_kernel)
         zeros = tf.zeros((batch, u), inputs.dtype)
         shape = (inputs.shape[0], u)
-        kept = [tf.TensorArray(inputs.dtype, size=steps, element_shape=shape)] if self.return_sequences else []
+        kept = (
+            [tf.TensorArray(inputs.dtype, size=steps, element_shape=shape)] if self.return_sequences else []
+        )
 
         def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, *kept: tf.TensorArray) -> tuple[Any, ...]:
             now = [drawn[0] if drawn.shape[0] == 1 else drawn[t] for drawn in noise]

@@ -34,7 +34,12 @@ class StateDropout(CellHook):
     """
 
     def __init__(
-        self, rate: float, *, per: Literal["step", "sequence"] = "sequence", seed: int | None = None, **kwargs: Any
+        self,
+        rate: float,
+        *,
+        per: Literal["step", "sequence"] = "sequence",
+        seed: int | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         check_choice("per", per, ("step", "sequence"))

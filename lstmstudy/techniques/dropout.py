@@ -32,7 +32,9 @@ class Dropout(Technique):
 
     name: ClassVar[str] = "dropout"
     title: ClassVar[str] = "dropout"
-    reference: ClassVar[str] = "Zaremba et al. 2014, arXiv:1409.2329; Gal and Ghahramani 2016, arXiv:1512.05287"
+    reference: ClassVar[str] = (
+        "Zaremba et al. 2014, arXiv:1409.2329; Gal and Ghahramani 2016, arXiv:1512.05287"
+    )
     claims: ClassVar[tuple[str, ...]] = ("dropout", "dropout-range", "variational")
     values: ClassVar[tuple[str, ...]] = ("rate",)
     modules: ClassVar[tuple[str, ...]] = (

@@ -36,7 +36,9 @@ class RecurrentDropout(Technique):
 
     name: ClassVar[str] = "recurrent_dropout"
     title: ClassVar[str] = "recurrent dropout"
-    reference: ClassVar[str] = "Gal and Ghahramani 2016, arXiv:1512.05287; Semeniuta et al. 2016, arXiv:1603.05118"
+    reference: ClassVar[str] = (
+        "Gal and Ghahramani 2016, arXiv:1512.05287; Semeniuta et al. 2016, arXiv:1603.05118"
+    )
     claims: ClassVar[tuple[str, ...]] = ("recurrent", "variational")
     values: ClassVar[tuple[str, ...]] = ("rate",)
     modules: ClassVar[tuple[str, ...]] = (

@@ -78,7 +78,12 @@ class Technique:
 
 def check_rate(name: str, value: float) -> None:
     """Raise a ValueError unless `value` is a probability of dropping, in [0, 1)."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1 or math.isnan(value):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not 0 <= value < 1
+        or math.isnan(value)
+    ):
         msg = f"`{name}` is the probability of dropping. Expected a number in [0, 1). Received: {name}={value!r}"
         raise ValueError(msg)
 

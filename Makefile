@@ -1,0 +1,46 @@
+# `make` builds the report. `make help` lists the rest.
+#
+# PROFILE=mine     the study of params/mine.yaml
+# ONLY=01_dropout  one chapter
+# PYTHON=python    an environment that you already have; nothing is created or installed
+# BASE_PYTHON=...  the Python that creates .venv
+
+PROFILE ?= default
+PY := $(or $(PYTHON),.venv/bin/python)
+export PYTHON BASE_PYTHON
+export PYTHONPATH := $(CURDIR)
+
+.DEFAULT_GOAL := report
+.NOTPARALLEL:
+.PHONY: report plan test lab clean forget lock environment help
+
+report: environment  ## Train the missing runs and write reports/<PROFILE>/report.html
+	@"$(PY)" -m lstmstudy report --profile "$(PROFILE)"$(if $(ONLY), --only "$(ONLY)")
+
+plan: environment  ## Say how many runs are missing and how long they will take
+	@"$(PY)" -m lstmstudy plan --profile "$(PROFILE)"
+
+test: environment  ## Check style and types, and run all tests
+	"$(PY)" -m ruff check .
+	"$(PY)" -m ruff format --check .
+	"$(PY)" -m mypy lstmstudy
+	"$(PY)" -m pytest
+
+lab: environment  ## Open the notebooks in JupyterLab
+	"$(PY)" -m jupyterlab notebooks/
+
+clean:  ## Delete everything in reports/ but the trained runs
+	find reports -mindepth 1 -maxdepth 1 ! -name store ! -name .gitkeep -exec rm -rf {} +
+
+forget:  ## Delete the trained runs
+	rm -rf reports/store
+
+lock:  ## Pin requirements.in in requirements.lock (needs uv)
+	uv pip compile requirements.in --output-file requirements.lock --quiet \
+		--universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+environment:  ## Create .venv from requirements.lock; the others do so when needed
+	@sh .ci/environment
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile

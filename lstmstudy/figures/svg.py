@@ -1,0 +1,54 @@
+"""A figure as one small, deterministic SVG that is readable on light and on dark pages."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING
+
+from lstmstudy.figures.colour import dark_counterpart
+from lstmstudy.figures.style import style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+_PAINT = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
+_BEFORE_ROOT = re.compile(r"\A.*?(?=<svg\b)", re.DOTALL)  # XML declaration and document type
+_METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
+_FAMILIES = re.compile(r"'DejaVu Sans'(?:, [^;\"]*)?")
+_GEOMETRY = re.compile(r' (?:d|x|y|transform)="[^"]*"')
+_DECIMALS = re.compile(r"(\.\d\d)\d+")  # hundredths of a point are enough, and a third of the size
+
+
+def to_svg(figure: Figure, *, title: str) -> str:
+    """Return `figure` as SVG text; the same figure always gives the same bytes.
+
+    Its background is painted and its colours follow ``prefers-color-scheme``, so that it can be read
+    wherever it is shown: on a light page, on a dark one, and in JupyterLab, whose theme an image
+    cannot see. Text stays text, in the reader's own font.
+
+    Args:
+        figure: The figure; it is not changed.
+        title: What the figure shows, for readers who cannot see it.
+    """
+    buffer = io.StringIO()
+    # Without a layout engine, labels at line ends may lie outside the canvas.
+    box = "tight" if figure.get_layout_engine() is None else None
+    with style():
+        metadata = {"Date": None, "Creator": None, "Title": title}
+        figure.savefig(buffer, format="svg", bbox_inches=box, metadata=metadata)
+    svg = _METADATA.sub("", _BEFORE_ROOT.sub("", buffer.getvalue()), count=1)
+    svg = _FAMILIES.sub("sans-serif", svg)
+    svg = _GEOMETRY.sub(lambda found: _DECIMALS.sub(r"\1", found[0]), svg)
+    return svg.replace("</style>", f"{_rules(svg)}</style>", 1).strip()
+
+
+def _rules(svg: str) -> str:
+    """Return style rules that give `svg` the reader's font, and dark counterparts of its colours."""
+    painted = sorted(set(_PAINT.findall(svg)))
+    dark = "".join(
+        f'[style*="{what}: {colour}"]{{{what}:{dark_counterpart(colour)}!important}}'
+        for what, colour in painted
+    )
+    return f"text{{font-family:{_FONTS}!important}}@media (prefers-color-scheme:dark){{{dark}}}"

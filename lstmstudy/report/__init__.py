@@ -1,0 +1,5 @@
+"""From executed notebooks to one HTML file that needs no network."""
+
+from lstmstudy.report.build import build_report as build_report
+from lstmstudy.report.chapters import Chapter as Chapter
+from lstmstudy.report.chapters import findings as findings

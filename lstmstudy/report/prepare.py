@@ -1,0 +1,123 @@
+"""What of an executed notebook the report shows."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from nbconvert.preprocessors import Preprocessor
+
+from lstmstudy.paths import ROOT
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+HIDDEN = {"hide", "papermill-error-cell-tag"}  # the second: papermill's own red banners
+SHOW_CODE = "show-code"  # tag of cells whose code is for reading, such as plain Keras
+NO_ALT = "Figure without a written description"
+_PICTURES = ("image/svg+xml", "image/png", "image/jpeg")
+_TITLE = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
+_SIZE = re.compile(r'<svg\b[^>]*?\bwidth="([\d.]+)(pt|px)?" height="([\d.]+)(?:pt|px)?"')
+_ONTO_LINE = re.compile(r"[^\n]*\r(?!\n)")  # a progress bar overwrites its line
+
+
+def split_title(notebook: NotebookNode) -> tuple[str | None, NotebookNode]:
+    """Return the notebook's title (Markdown, from its first heading) and the notebook without it."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and not HIDDEN & set(cell.metadata.get("tags", [])):
+            found = _TITLE.match(cell.source)
+            if found:
+                cell.source = cell.source[found.end() :]
+                return found[1], notebook
+            if cell.source.strip():
+                break
+    return None, notebook
+
+
+class Prepare(Preprocessor):
+    """Leaves in a notebook what readers are to see, and gives the template what it needs.
+
+    Dropped are: empty cells, the cells after one that failed (they never ran), warnings and progress
+    on the error stream, widgets, and HTML that the study did not write (its text stands in). Code
+    cells that follow each other become one, so that a figure and its finding have one fold of code.
+    Paths of this machine become relative. Each figure gets an anchor, an alt text and its size.
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
+        """Return the notebook as the report shows it; `resources` says how many cells never ran."""
+        cells: list[NotebookNode] = []
+        figures = 0
+        for place, cell in enumerate(nb.cells):
+            if cell.cell_type == "code":
+                cell.outputs = [kept for kept in map(_output, cell.outputs) if kept is not None]
+                for output in cell.outputs:
+                    figures += _describe(output, resources["page"].chapter, figures + 1)
+                failed = any(output.output_type == "error" for output in cell.outputs)
+            else:
+                failed = False
+            if cells and _role(cell) and _role(cell) == _role(cells[-1]):
+                cells[-1].source = f"{cells[-1].source}\n\n{cell.source}"
+                cells[-1].outputs += cell.outputs
+            elif cell.source.strip() or cell.get("outputs"):
+                cells.append(cell)
+            if failed:
+                resources["unrun"] = sum(later.cell_type == "code" for later in nb.cells[place + 1 :])
+                break
+        nb.cells = cells
+        return nb, resources
+
+
+def _role(cell: NotebookNode) -> str | None:
+    """Return what kind of code a cell has; cells of one kind are shown together. None: stands alone."""
+    tags = cell.metadata.get("tags", [])
+    if cell.cell_type != "code" or SHOW_CODE in tags:
+        return None
+    return "parameters" if {"parameters", "injected-parameters"} & set(tags) else "code"
+
+
+def _output(output: NotebookNode) -> NotebookNode | None:
+    """Return an output as the report shows it, or None."""
+    if output.output_type == "error":
+        output.traceback = [relative_text(line) for line in output.traceback]
+        output.evalue = relative_text(str(output.evalue))
+        return output
+    if output.output_type == "stream":
+        if output.name == "stderr":
+            return None
+        output.text = _ONTO_LINE.sub("", relative_text(_joined(output.text)))
+        return output if output.text.strip() else None
+    data = output.data
+    if any("widget" in kind for kind in data):
+        return None
+    if "text/html" in data and "table" not in output.metadata.get("lstmstudy", {}):
+        del data["text/html"]
+    for kind in data:
+        if kind.startswith("text/") or kind == "image/svg+xml":
+            data[kind] = _joined(data[kind])
+    if "text/plain" in data:
+        data["text/plain"] = relative_text(data["text/plain"])
+    return output if data else None
+
+
+def _describe(output: NotebookNode, chapter: str, number: int) -> bool:
+    """Give a picture its anchor, alt text and size; return whether `output` is one."""
+    kind = next((kind for kind in _PICTURES if kind in output.get("data", {})), None)
+    if kind is None:
+        return False
+    known = output.metadata.get(kind, {})
+    about: dict[str, Any] = {"id": f"{chapter}.figure-{number}", "alt": known.get("alt") or NO_ALT}
+    size = _SIZE.search(output.data[kind]) if kind == "image/svg+xml" else None
+    if size:
+        scale = 1.0 if size[2] == "px" else 4 / 3  # a point is 4/3 CSS pixels
+        about |= {"width": round(float(size[1]) * scale), "height": round(float(size[3]) * scale)}
+    output.metadata["report"] = about
+    return True
+
+
+def _joined(text: str | list[str]) -> str:
+    return text if isinstance(text, str) else "".join(text)
+
+
+def relative_text(text: str) -> str:
+    """Return `text` with the paths of this checkout made relative to it."""
+    return text.replace(f"{ROOT}/", "").replace(str(ROOT), ".")

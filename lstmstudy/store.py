@@ -1,0 +1,154 @@
+"""The run store: one file per outcome, named after its identity and its content."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstmstudy import paths
+from lstmstudy.runs import Outcome, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_ARRAYS = ("curves", "predictions", "weights")  # members of a result that are arrays by name
+
+
+class RunStore:
+    """Outcomes on disk, keyed by identity.
+
+    A file is ``<identity>-<SHA-256 of its bytes>.npz``: whole and unaltered, or found out. It is written
+    beside its place and moved there once it is on the disk, so that a reader never sees half a file and
+    two writers never mix. Nothing read back is ever executed.
+
+    Args:
+        folder: Where the files lie; it is created when something is saved.
+    """
+
+    def __init__(self, folder: Path = paths.STORE) -> None:
+        self.folder = folder
+        self._verified: set[Path] = set()
+
+    def files(self) -> dict[str, Path]:
+        """Return the file of each identity in the store, by name alone; contents are not read."""
+        found = sorted(self.folder.glob("*-*.npz")) if self.folder.is_dir() else []
+        return {path.name.partition("-")[0]: path for path in found}
+
+    def check(self, identities: Iterable[str]) -> dict[str, Path]:
+        """Return the whole and unaltered files among those of `identities`.
+
+        A damaged file is named on stderr and set aside as ``*.damaged``; its run counts as missing.
+        """
+        files = self.files()
+        wanted = {identity: files[identity] for identity in identities if identity in files}
+        return {identity: path for identity, path in wanted.items() if self._whole(path)}
+
+    def load(self, identity: str) -> Outcome | None:
+        """Return the outcome of a run, or None if it is not stored or its file is damaged."""
+        path = self.check([identity]).get(identity)
+        return None if path is None else _read(identity, path.read_bytes())
+
+    def record(self, identity: str) -> dict[str, Any] | None:
+        """Return only how a stored run came about, without reading its arrays."""
+        path = self.files().get(identity)
+        if path is None:
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as members:
+                return dict(json.loads(str(members["record"])))
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return None  # damaged; `check` names it
+
+    def save(self, outcome: Outcome) -> Path:
+        """Write an outcome, whole or not at all, and return its file."""
+        data = _write(outcome)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{outcome.identity}-{hashlib.sha256(data).hexdigest()}.npz"
+        handle, draft = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(draft).replace(path)
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
+        return path
+
+    def _whole(self, path: Path) -> bool:
+        """Whether a file is what its name says; else name it and set it aside."""
+        if path in self._verified:
+            return True
+        try:
+            data = path.read_bytes()
+        except OSError:
+            data = b""
+        if path.stem.partition("-")[2] == hashlib.sha256(data).hexdigest():
+            self._verified.add(path)
+            return True
+        aside = path.with_suffix(".damaged")
+        path.replace(aside)
+        print(
+            f"{paths.relative(path)} is damaged: it was set aside as {aside.name}, and its run is trained again.",
+            file=sys.stderr,
+        )
+        return False
+
+
+def result_digest(result: Result) -> str:
+    """Return the SHA-256 (hex) over everything in a result: equal digests mean equal bits."""
+    digest = hashlib.sha256()
+    for name, array in sorted(_members(result).items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _members(result: Result) -> dict[str, np.ndarray]:
+    """Return a result as arrays by name."""
+    members = {
+        f"{kind}/{name}": np.asarray(array)
+        for kind in _ARRAYS
+        for name, array in getattr(result, kind).items()
+    }
+    words = {"metric": result.metric, "pairing": result.pairing, "diverged": result.diverged}
+    members["epochs"] = result.epochs
+    members["result"] = np.array(json.dumps(words, sort_keys=True))
+    return members
+
+
+def _write(outcome: Outcome) -> bytes:
+    buffer = io.BytesIO()
+    members: dict[str, Any] = _members(outcome.result)
+    np.savez_compressed(buffer, record=np.array(json.dumps(outcome.record, sort_keys=True)), **members)
+    return buffer.getvalue()
+
+
+def _read(identity: str, data: bytes) -> Outcome:
+    with np.load(io.BytesIO(data), allow_pickle=False) as members:
+        arrays: dict[str, dict[str, np.ndarray]] = {kind: {} for kind in _ARRAYS}
+        for member in members.files:
+            kind, _, name = member.partition("/")
+            if kind in arrays:
+                arrays[kind][name] = members[member]
+        words = json.loads(str(members["result"]))
+        result = Result(
+            metric=words["metric"],
+            curves=arrays["curves"],
+            epochs=members["epochs"],
+            predictions=arrays["predictions"],
+            weights=arrays["weights"],
+            pairing=words["pairing"],
+            diverged=words["diverged"],
+        )
+        return Outcome(identity, result, json.loads(str(members["record"])))

@@ -1,0 +1,149 @@
+"""Figures, findings and tables as a notebook receives them."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from lstmstudy.figures import plot_learning_curves, say, show, show_figure, table, tables
+from lstmstudy.figures.colour import INK, PAPER, PAPER_DARK, dark_counterpart
+from lstmstudy.figures.svg import to_svg
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Collect what is displayed, as (data, metadata)."""
+    calls = []
+
+    def publish(data, *, raw, metadata):
+        assert raw
+        calls.append((data, metadata))
+
+    monkeypatch.setattr(show, "publish", publish)
+    monkeypatch.setattr(tables, "publish", publish)
+    return calls
+
+
+def make_figure(title="five < six & seven"):
+    """Return a small figure of the study."""
+    ax = plot_learning_curves({"test": np.array([[3.0, 2.0, 1.5], [2.0, 1.0, 1.2]])}, metric="RMSE")
+    ax.set_title(title)
+    return ax.figure
+
+
+@pytest.mark.parametrize("alt", ["", "  \n", None])
+def test_figure_without_alt_text_is_refused(alt, shown):
+    """A figure that blind readers could not read is never displayed."""
+    with pytest.raises(ValueError, match="Received: alt="):
+        show_figure(make_figure(), alt=alt)
+    assert shown == []
+
+
+def test_figure_is_displayed_once_with_its_alt_text_and_closed(shown):
+    """The output is one SVG with the alt text in its metadata, and the figure is closed."""
+    show_figure(make_figure(), alt='Test error falls to 1.3 "at last" & stays.')
+    ((data, metadata),) = shown
+    assert metadata == {"image/svg+xml": {"alt": 'Test error falls to 1.3 "at last" & stays.'}}
+    assert data["image/svg+xml"].startswith("<svg")
+    assert plt.get_fignums() == []
+
+
+def test_same_figure_gives_the_same_bytes():
+    """Two drawings of one figure are equal byte for byte, and a different figure is not."""
+    assert to_svg(make_figure(), title="a") == to_svg(make_figure(), title="a")
+    assert to_svg(make_figure(), title="a") != to_svg(make_figure("other"), title="a")
+
+
+def test_svg_is_well_formed_and_small_and_loads_nothing():
+    """The SVG parses, names no address but its own namespaces, has no date, and keeps text as text."""
+    svg = to_svg(make_figure(), title="What it shows <here>")
+    root = ET.fromstring(svg)  # noqa: S314 (our own figure)
+    assert root.find("{http://www.w3.org/2000/svg}title").text == "What it shows <here>"
+    addresses = set(re.findall(r"https?://[^\s\"']+", svg))
+    assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert "metadata" not in svg
+    assert "five &lt; six &amp; seven" in svg
+    assert len(svg) < 20_000
+
+
+def test_every_colour_has_a_counterpart_for_dark_pages():
+    """Each painted colour is turned by a rule for dark mode, the paper into the dark page."""
+    svg = to_svg(make_figure(), title="a")
+    rules = svg[svg.index("@media") : svg.index("</style>")]
+    painted = set(re.findall(r'style="[^"]*?(?:fill|stroke): (#[0-9a-f]{6})', svg))
+    assert {INK, PAPER} <= painted
+    for colour in painted:
+        assert f": {colour}" in rules
+        assert dark_counterpart(colour) in rules
+    assert f"{{fill:{PAPER_DARK}!important}}" in rules
+
+
+def test_nothing_is_painted_in_matplotlib_default_black():
+    """Text and lines without a colour of their own would vanish on a dark page."""
+    svg = to_svg(make_figure(), title="a")
+    assert "#000000" not in svg
+    for text in re.findall(r"<text [^>]*>", svg):
+        assert "fill: #" in text
+
+
+def test_finding_is_marked_as_such(shown):
+    """A finding is displayed as text and Markdown, with a mark that the report looks for."""
+    say("Dropout helps:\n **6 %**.")
+    ((data, metadata),) = shown
+    assert data == {"text/plain": "Dropout helps: **6 %**.", "text/markdown": "Dropout helps: **6 %**."}
+    assert metadata == {"lstmstudy": {"finding": True}}
+    with pytest.raises(ValueError, match="Received: sentence="):
+        say(" ")
+
+
+def test_table_is_escaped_and_every_header_has_a_scope(shown):
+    """Names from a user's file stay text, and each header says whether it heads a row or a column."""
+    frame = pd.DataFrame({"task <b>": ["<script>alert(1)</script>", "b"], "error": [0.123456, np.nan]})
+    table(frame, caption="Errors & more")
+    ((data, metadata),) = shown
+    html = data["text/html"]
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+    assert "task &lt;b&gt;" in html
+    headers = re.findall(r"<th [^>]*>", html)
+    assert len(headers) == 4
+    assert all('scope="row"' in header or 'scope="col"' in header for header in headers)
+    assert "<caption>Errors &amp; more</caption>" in html
+    assert "0.1235" in html
+    assert "not available" in html
+    assert metadata["lstmstudy"] == {"table": "Errors & more"}
+
+
+def test_numbers_stand_at_the_right_and_words_at_the_left(shown):
+    """Numeric columns are right-aligned with a true minus, others left-aligned."""
+    table(pd.DataFrame({"effect": [-1.5], "verdict": ["supported"]}, index=["dropout"]), caption="c")
+    html = shown[0][0]["text/html"]
+    assert re.search(r'<td style="text-align:right[^"]*">\N{MINUS SIGN}1.5</td>', html)
+    assert re.search(r'<td style="text-align:left[^"]*">supported</td>', html)
+    assert '<th scope="row" style="text-align:left">dropout</th>' in html
+
+
+@pytest.mark.parametrize(
+    ("frame", "caption"),
+    [
+        (pd.DataFrame({"a": [1]}), " "),
+        (pd.DataFrame(), "c"),
+        (pd.DataFrame({("a", "b"): [1]}), "c"),
+    ],
+)
+def test_table_that_cannot_be_read_aloud_is_refused(frame, caption, shown):
+    """No caption, no column and headers of several levels each raise an error."""
+    with pytest.raises(ValueError, match="Received: "):
+        table(frame, caption=caption)
+    assert shown == []
