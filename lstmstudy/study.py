@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy import paths
+from lstmstudy.data import open_task
 from lstmstudy.plan import make_plan, task_cache
 from lstmstudy.progress import progress_bar
 from lstmstudy.stats.effects import Effect, bootstrap_interval, improvement_share, log_ratio
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lstmstudy.data import TaskInfo
+    from lstmstudy.data import Fold, TaskInfo
     from lstmstudy.plan import Arm, Plan
     from lstmstudy.runs import Outcome, Result
     from lstmstudy.techniques import Technique
@@ -71,6 +72,15 @@ class Study:
     def arms(self, technique: str) -> tuple[Arm, ...]:
         """Return the arms that the profile has of a technique."""
         return self.plan.arms(technique)
+
+    @property
+    def all_arms(self) -> tuple[Arm, ...]:
+        """The arms of every technique of the profile."""
+        return tuple(arm for technique in self.profile.techniques for arm in self.arms(technique))
+
+    def fold(self, task: str, number: int = 0) -> Fold:
+        """Return one fold of any task of the catalog, in the profile or not."""
+        return open_task(task, task_cache(self.store.folder)).folds[number]
 
     def outcome(self, identity: str) -> Outcome | None:
         """Return a stored outcome, read once per study; None if there is none."""
@@ -149,13 +159,20 @@ class Ablation:
         return np.stack([result.curves[f"{part}/{name}"] for result in self.results(arm, task)])
 
     def kept(self, arm: Arm, task: str, reading: str | None = None) -> np.ndarray:
-        """Return the epoch that the reading keeps in each unit, counted from 1, (n_units,)."""
-        kept = [result.keeps(reading or arm.reading) for result in self.results(arm, task)]
-        return np.array([each.epoch + 1 for each in kept])
+        """Return the epoch that the reading keeps in each unit, counted from 1, (n_units,); NaN if there is none."""
+        return self._keeps(arm, task, reading)[0] + 1
 
     def cost(self, arm: Arm, task: str, reading: str | None = None) -> np.ndarray:
         """Return the epochs trained until the reading is known, (n_units,)."""
-        return np.array([result.keeps(reading or arm.reading).cost for result in self.results(arm, task)])
+        return self._keeps(arm, task, reading)[1]
+
+    def _keeps(self, arm: Arm, task: str, reading: str | None) -> np.ndarray:
+        """Return kept epochs and costs, (2, n_units); NaN where a run diverged before any epoch was scored."""
+        kept = [
+            result.keeps(reading or arm.reading) if len(result.epochs) else None
+            for result in self.results(arm, task)
+        ]
+        return np.array([(np.nan, np.nan) if each is None else (each.epoch, each.cost) for each in kept]).T
 
     def seconds(self, arm: Arm, task: str) -> np.ndarray:
         """Return the training seconds of each unit, (n_units,), as recorded when it was trained."""
@@ -182,28 +199,39 @@ class Ablation:
         return {name: np.array([row[name][metric or opened.info.metric] for row in rows]) for name in rows[0]}
 
     def log_ratios(
-        self, arm: Arm, task: str, *, part: str = "test", reading: str | None = None
+        self, arm: Arm, task: str, *, part: str = "test", control: tuple[Arm, str] | None = None
     ) -> np.ndarray:
         """Return ln(error of the arm / error of its control) per unit, (n_units,); negative is better.
 
-        The control is the baseline, read in the same way; where the technique is a reading itself, the
-        baseline at its last epoch. A diverged run enters with the error of the naive reference (majority
-        class), or with the other run's if that is higher; two diverged runs are a tie.
+        A diverged run enters with the error of the naive reference (majority class), or with the other
+        run's if that is higher; two diverged runs are a tie.
+
+        Args:
+            arm: The arm, read as it says.
+            task: Name of the task.
+            part: Which part's error.
+            control: Arm and reading to compare with. Unless given, the baseline read in the same way,
+                or at its last epoch where the arm is itself a way to read the baseline.
         """
-        stops = arm.technique is not None and arm.technique.is_reading
-        control = self.errors(self.study.baseline, task, part=part, reading="last" if stops else reading)
-        errors = self.errors(arm, task, part=part, reading=None if stops else reading)
+        reads = arm.technique is not None and arm.technique.is_reading
+        against, reading = control or (self.study.baseline, "last" if reads else arm.reading)
+        errors = self.errors(arm, task, part=part)
+        other = self.errors(against, task, part=part, reading=reading)
         naive = next(iter(self.references(task).values()))
-        filled = np.where(np.isnan(errors), np.fmax(naive, control), errors)
-        against = np.where(np.isnan(control), np.fmax(naive, errors), control)
-        return log_ratio(filled, against)
+        worst = np.fmax(naive, np.fmax(errors, other))
+        return log_ratio(np.where(np.isnan(errors), worst, errors), np.where(np.isnan(other), worst, other))
 
     def effect(
-        self, arm: Arm, task: str | None = None, *, part: str = "test", reading: str | None = None
+        self,
+        arm: Arm,
+        task: str | None = None,
+        *,
+        part: str = "test",
+        control: tuple[Arm, str] | None = None,
     ) -> Effect:
-        """Return the effect of an arm on one task, or on all of them with equal weight."""
+        """Return the effect of an arm on one task, or on all of them with equal weight; see `log_ratios`."""
         tasks = [task] if task else list(self.study.plan.tasks)
-        values = {name: self.log_ratios(arm, name, part=part, reading=reading) for name in tasks}
+        values = {name: self.log_ratios(arm, name, part=part, control=control) for name in tasks}
         folds = {name: [unit.fold for unit in self.study.plan.units(name)] for name in tasks}
         low, high = bootstrap_interval(values, folds)
         return Effect(
@@ -219,13 +247,14 @@ class Ablation:
             improvement=improvement_share(values),
         )
 
-    def effects(
-        self, task: str | None = None, *, part: str = "test", reading: str | None = None
-    ) -> list[Effect]:
+    def effects(self, task: str | None = None) -> list[Effect]:
         """Return the effect of every arm other than the baseline."""
-        return [self.effect(arm, task, part=part, reading=reading) for arm in self.compared]
+        return [self.effect(arm, task) for arm in self.compared]
+
+    def arms_of(self, technique: str) -> list[Arm]:
+        """Return the arms of one technique."""
+        return [arm for arm in self.compared if arm.technique and arm.technique.name == technique]
 
     def chosen(self, technique: str) -> Arm:
         """Return the arm of a technique with the lowest validation error, over all tasks; no test is seen."""
-        arms = [arm for arm in self.compared if arm.technique is not None and arm.technique.name == technique]
-        return min(arms, key=lambda arm: self.effect(arm, part="validation").estimate)
+        return min(self.arms_of(technique), key=lambda arm: self.effect(arm, part="validation").estimate)

@@ -281,12 +281,13 @@ def test_no_effect_is_refused(plot):
 
 def test_plots_draw_on_given_axes_and_change_no_setting():
     """A plot returns the axes it was given, opens no other figure, and leaves matplotlib's settings alone."""
-    before = dict(mpl.rcParams)
-    figure, (first, second) = panels(["sunspots", "elnino"])
-    assert plot_learning_curves(make_curves(), metric="RMSE", ax=first) is first
-    assert plot_ranking([make_effect()], ax=second) is second
-    assert plt.get_fignums() == [figure.number]
-    assert dict(mpl.rcParams) == before
+    with mpl.rc_context({"axes.edgecolor": "red", "svg.fonttype": "path", "font.size": 3}):
+        before = dict(mpl.rcParams)
+        figure, (first, second) = panels(["sunspots", "elnino"])
+        assert plot_learning_curves(make_curves(), metric="RMSE", ax=first) is first
+        assert plot_ranking([make_effect()], ax=second) is second
+        assert plt.get_fignums() == [figure.number]
+        assert dict(mpl.rcParams) == before
 
 
 def test_panels_are_titled_and_spare_ones_removed():

@@ -119,7 +119,9 @@ class ChapterExporter(HTMLExporter):
         """
         title, notebook = split_title(copy.deepcopy(chapter.notebook))
         page = Page(anchors[chapter.name], dict(anchors))
-        body, resources = self.from_notebook_node(notebook, {"page": page, "unrun": 0})
+        body, resources = self.from_notebook_node(
+            notebook, {"page": page, "unrun": 0, "failed": chapter.error is not None}
+        )
         fallback = chapter.name.lstrip("0123456789_").replace("_", " ").capitalize() or chapter.name
         return Section(
             name=chapter.name,

@@ -104,7 +104,7 @@ class ReportRenderer(IPythonRenderer):
     def image(self, text: str, url: str, title: str | None = None) -> str:
         """Return a picture that the notebook carries, or the description of one that it does not."""
         source = self._embed_image_or_attachment(url)
-        if not source.startswith("data:image/"):
+        if not source.startswith(self.GOOD_DATA_PROTOCOLS):
             return text
         rendered: str = super(IPythonRenderer, self).image(text, source, title)
         return rendered

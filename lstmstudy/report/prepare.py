@@ -37,8 +37,8 @@ def split_title(notebook: NotebookNode) -> tuple[str | None, NotebookNode]:
 class Prepare(Preprocessor):
     """Leaves in a notebook what readers are to see, and gives the template what it needs.
 
-    Dropped are: empty cells, the cells after one that failed (they never ran), warnings and progress
-    on the error stream, widgets, and HTML that the study did not write (its text stands in). Code
+    Dropped are: empty cells, the cells after one that failed (they never ran), the error stream of
+    a chapter that did not fail, widgets, and HTML that the study did not write (its text stands in). Code
     cells that follow each other become one, so that a figure and its finding have one fold of code.
     Paths of this machine become relative. Each figure gets an anchor, an alt text and its size.
     """
@@ -49,7 +49,11 @@ class Prepare(Preprocessor):
         figures = 0
         for place, cell in enumerate(nb.cells):
             if cell.cell_type == "code":
-                cell.outputs = [kept for kept in map(_output, cell.outputs) if kept is not None]
+                cell.outputs = [
+                    kept
+                    for kept in (_output(output, errors=resources["failed"]) for output in cell.outputs)
+                    if kept is not None
+                ]
                 for output in cell.outputs:
                     figures += _describe(output, resources["page"].chapter, figures + 1)
                 failed = any(output.output_type == "error" for output in cell.outputs)
@@ -75,14 +79,14 @@ def _role(cell: NotebookNode) -> str | None:
     return "parameters" if {"parameters", "injected-parameters"} & set(tags) else "code"
 
 
-def _output(output: NotebookNode) -> NotebookNode | None:
-    """Return an output as the report shows it, or None."""
+def _output(output: NotebookNode, *, errors: bool) -> NotebookNode | None:
+    """Return an output as the report shows it, or None; `errors` keeps the error stream."""
     if output.output_type == "error":
         output.traceback = [relative_text(line) for line in output.traceback]
         output.evalue = relative_text(str(output.evalue))
         return output
     if output.output_type == "stream":
-        if output.name == "stderr":
+        if output.name == "stderr" and not errors:
             return None
         output.text = _ONTO_LINE.sub("", relative_text(_joined(output.text)))
         return output if output.text.strip() else None

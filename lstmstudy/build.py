@@ -1,0 +1,294 @@
+"""From parameters to the report: train what is missing, execute what is stale, render."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lstmstudy import paths
+from lstmstudy.execution import Execution, code_inputs, execute_all, file_inputs, text_hash
+from lstmstudy.params import ParamsError
+from lstmstudy.plan import COMPARISON, Plan, expected_seconds, make_plan, task_cache
+from lstmstudy.progress import minutes, progress_bar
+from lstmstudy.store import RunStore
+from lstmstudy.workers import Failure, local_lanes, train_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from lstmstudy.report import Chapter
+    from lstmstudy.runs import Outcome, Run
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Runs of a plan that are not stored.
+
+    Attributes:
+        runs: All distinct runs, by identity.
+        stored: Their files, as far as they are there, whole and unaltered.
+    """
+
+    runs: dict[str, Run]
+    stored: dict[str, Path]
+
+    @property
+    def missing(self) -> list[Run]:
+        """The runs to train."""
+        return [run for identity, run in self.runs.items() if identity not in self.stored]
+
+
+def print_plan(profile: str) -> None:
+    """Print the runs of each notebook, how many are distinct and stored, and the minutes to expect."""
+    plan, store = make_plan(profile), RunStore()
+    print(f"{'notebook':38} {'arms':>5} {'runs':>6} {'missing':>8}")
+    for name, arms in plan.notebooks.items():
+        state = _state(plan.runs(arms), store)
+        print(f"{name:38} {len(arms):5} {len(state.runs):6} {len(state.missing):8}")
+    whole = _state(_all_runs(plan), store)
+    cores = len(local_lanes())
+    seconds = expected_seconds(whole.missing, whole.runs.values(), store) / cores
+    print(
+        f"{len(whole.runs)} distinct runs, {len(whole.stored)} stored, {len(whole.missing)} missing: "
+        f"about {minutes(seconds)} of training on {cores} cores"
+    )
+
+
+def build(profile: str, only: str | None = None) -> int:
+    """Build the report of a profile, or one chapter of it; return the exit code.
+
+    Args:
+        profile: Name of the profile.
+        only: Name of a notebook; its page is ``<notebook>.html`` beside the report.
+
+    Returns:
+        0, or 1 if a notebook failed or a run is missing; the report is written all the same.
+    """
+    plan = make_plan(profile, store=_writable(paths.STORE))
+    sources = _notebooks(only)
+    folder = _writable(paths.REPORTS / profile)
+    store = RunStore()
+    arms = {name: plan.notebooks.get(name, (plan.baseline,)) for name in sources}
+    state = _state({k: run for name in sources for k, run in plan.runs(arms[name]).items()}, store)
+    failures = _train(state, store)
+    if state.missing:
+        state = _state(state.runs, store)
+
+    shared = {**code_inputs(), **_environment()}
+    executions = {}
+    for name, source in sources.items():
+        needed = plan.runs(arms[name])
+        files = [
+            state.stored[identity].name if identity in state.stored else "missing" for identity in needed
+        ]
+        inputs = {
+            **file_inputs([source]),
+            "the parameters": _parameters(plan),
+            "its runs": text_hash(files),
+            **shared,
+        }
+        executions[name] = Execution(
+            source, folder / "notebooks" / f"{name}.ipynb", {"profile": profile}, inputs
+        )
+    errors = _execute(executions)
+    page = folder / (f"{only}.html" if only else "report.html")
+    _render(plan, _chapters(executions, errors), failures, state, page)
+    return 1 if failures or any(errors.values()) else 0
+
+
+def _all_runs(plan: Plan) -> dict[str, Run]:
+    return plan.runs(arm for arms in plan.notebooks.values() for arm in arms)
+
+
+def _state(runs: dict[str, Run], store: RunStore) -> Missing:
+    return Missing(runs, store.check(runs))
+
+
+def _train(state: Missing, store: RunStore) -> list[Failure]:
+    """Train what is missing, saving each outcome as it comes."""
+    missing = state.missing
+    if not missing:
+        print(f"runs: all {len(state.runs)} are stored")
+        return []
+    cores = len(local_lanes())
+    seconds = expected_seconds(missing, state.runs.values(), store) / cores
+    why = _changed(missing, state)
+    print(
+        f"runs: {len(missing)} of {len(state.runs)} to train{why}, about {minutes(seconds)} on {cores} cores"
+    )
+    with progress_bar(len(missing)) as bar:
+
+        def keep(outcome: Outcome) -> None:
+            store.save(outcome)
+            bar.update()
+
+        failures = train_all(missing, task_cache(store.folder), keep=keep)
+    for failure in failures:
+        print(f"missing: {_named(failure)}", file=sys.stderr)
+    return failures
+
+
+def _changed(missing: list[Run], state: Missing) -> str:
+    """Return which arms the missing runs belong to, if some others are stored."""
+    if not state.stored:
+        return ""
+    names = {_recipe_name(run) for run in missing}
+    return f" ({', '.join(sorted(names)[:4])}{', ...' if len(names) > 4 else ''})"
+
+
+def _recipe_name(run: Run) -> str:
+    return " + ".join(technique.label for technique in run.recipe.techniques) or "baseline"
+
+
+def _named(failure: Failure) -> str:
+    run = failure.run
+    return f"{_recipe_name(run)} on {run.task}, fold {run.fold}, seed {run.seed}: {failure.reason}"
+
+
+def _execute(executions: dict[str, Execution]) -> dict[str, str | None]:
+    """Execute the stale notebooks, saying why each is stale; return what stopped each of them."""
+    stale = {}
+    for name, execution in executions.items():
+        if reasons := execution.stale():
+            stale[name] = execution
+            print(f"{name}: executed, because of {_listed(reasons)}")
+    if not stale:
+        print("notebooks: nothing changed")
+    errors: dict[str, str | None] = dict.fromkeys(executions)
+    for name, error in execute_all(stale):
+        errors[name] = error
+        if error:
+            print(f"{name}: failed in {error}", file=sys.stderr)
+    return errors
+
+
+def _listed(reasons: list[str]) -> str:
+    more = f" and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+    return ", ".join(reasons[:3]) + more
+
+
+def _chapters(executions: dict[str, Execution], errors: dict[str, str | None]) -> list[Chapter]:
+    """Return the executed notebooks; one that never came to its first cell without outputs."""
+    import nbformat
+
+    from lstmstudy.report import Chapter
+
+    chapters = []
+    for name, execution in executions.items():
+        path = execution.target if execution.target.exists() else execution.source
+        chapters.append(Chapter(name, nbformat.read(path, as_version=4), errors[name]))
+    return chapters
+
+
+def _render(plan: Plan, chapters: list[Chapter], failures: list[Failure], state: Missing, page: Path) -> None:
+    """Write the page, and print where it is and what it found."""
+    from lstmstudy.report import build_report, findings
+
+    build_report(
+        chapters,
+        summary=COMPARISON,
+        profile=plan.profile.name,
+        facts=_facts(plan, state),
+        provenance=_provenance(plan, state),
+        missing=[_named(failure) for failure in failures],
+        out=page,
+    )
+    for chapter in chapters:
+        if chapter.name == COMPARISON or len(chapters) == 1:
+            for finding in findings(chapter.notebook):
+                print(f"  {finding}")
+    print(f"report: {paths.relative(page)}")
+
+
+def _facts(plan: Plan, state: Missing) -> dict[str, str]:
+    """Return what stands under the report's title."""
+    size, training = plan.profile.network, plan.profile.training
+    return {
+        "Tasks": ", ".join(task.info.title for task in plan.tasks.values()),
+        "Paired units": f"{plan.profile.units} for each task",
+        "Runs": f"{len(state.stored)} of {len(state.runs)}",
+        "Network": f"{size.layers} LSTM layers of {size.width}, {training.epochs} epochs, batch {training.batch_size}",
+    }
+
+
+def _provenance(plan: Plan, state: Missing) -> dict[str, str]:
+    """Return where the report's numbers come from: the same runs give the same lines."""
+    machines = {str(record["machine"]["processor"]) for record in _some_records(state)}
+    return {
+        "Commit": _commit(),
+        "Profile": json.dumps(plan.profile.model_dump(), sort_keys=True),
+        "Runs": f"sha256 {text_hash(sorted(path.name for path in state.stored.values()))}",
+        "Python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in ("keras", "numpy", "papermill", "nbconvert")},
+        "Trained on": "; ".join(sorted(machines)) or "not available",
+        "Data": "; ".join(task.info.source for task in plan.tasks.values()),
+    }
+
+
+def _some_records(state: Missing) -> Iterable[dict[str, dict[str, str]]]:
+    """Return the records of a few runs, enough to name the machines."""
+    store = RunStore()
+    identities = sorted(state.stored)
+    records = (store.record(identity) for identity in identities[:: max(len(identities) // 20, 1)])
+    return [record for record in records if record is not None]
+
+
+def _commit() -> str:
+    """Return the commit of the checkout, and whether files differ from it."""
+    try:
+        head = _git("rev-parse", "--short=12", "HEAD")
+        return head + (" with changes" if _git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "not available"
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(paths.ROOT), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _notebooks(only: str | None) -> dict[str, Path]:
+    """Return the chapters' notebooks by name."""
+    found = {path.stem: path for path in sorted(paths.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))}
+    if only is None:
+        return found
+    if only not in found:
+        raise ParamsError(
+            f"ONLY names a notebook. Expected one of: {', '.join(found)}. Received: ONLY={only}"
+        )
+    return {only: found[only]}
+
+
+def _parameters(plan: Plan) -> str:
+    """Return the hash of everything that the profile decides."""
+    arms = [arm.name for arm in plan.notebooks[COMPARISON]]
+    return text_hash([json.dumps(plan.profile.model_dump(), sort_keys=True), *arms])
+
+
+def _environment() -> dict[str, str]:
+    """Return the hash of the pinned versions."""
+    return file_inputs([paths.ROOT / "requirements.lock"])
+
+
+def _writable(folder: Path) -> Path:
+    """Return a folder that exists and can be written to.
+
+    Raises:
+        ParamsError: If it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise ParamsError(
+            f"{paths.relative(folder)}/ cannot be written to: {error.strerror}. "
+            f"Expected a folder that this user may change. Received: {paths.relative(folder)}"
+        ) from None

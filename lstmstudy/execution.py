@@ -1,0 +1,148 @@
+"""Executes notebooks by papermill, each in a process of its own, and says which are stale and why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import multiprocessing
+import os
+import random
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lstmstudy import paths
+from lstmstudy.source import code_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+_STARTS = 3  # a kernel that does not start is tried again
+_NOT_READ = ("build.py", "execution.py", "__main__.py", "report")  # code that no notebook reaches
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One notebook to execute.
+
+    Attributes:
+        source: The notebook without outputs.
+        target: Where the executed notebook goes.
+        parameters: What papermill sets.
+        inputs: All that its outputs depend on: a name for readers -> a hash.
+    """
+
+    source: Path
+    target: Path
+    parameters: dict[str, str]
+    inputs: dict[str, str]
+
+    def stale(self) -> list[str]:
+        """Return the names of the inputs that changed since the last successful execution."""
+        try:
+            stamp = json.loads(self._stamp.read_text(encoding="utf-8"))
+            before: dict[str, str] = dict(stamp["inputs"])
+            if stamp["output"] != _hash(self.target.read_bytes()):
+                return ["the executed notebook was altered"]
+        except FileNotFoundError:
+            return ["it was never executed"]
+        except (ValueError, KeyError, TypeError):
+            return ["its stamp is damaged"]
+        return [name for name in {**before, **self.inputs} if before.get(name) != self.inputs.get(name)]
+
+    @property
+    def _stamp(self) -> Path:
+        return self.target.with_suffix(".stamp.json")
+
+    def stamp(self) -> None:
+        """Note what the executed notebook was made from."""
+        content = {"inputs": self.inputs, "output": _hash(self.target.read_bytes())}
+        self._stamp.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def code_inputs() -> dict[str, str]:
+    """Return the syntax hash of every module that a notebook can reach, by its path."""
+    package = paths.ROOT / "lstmstudy"
+    modules = [
+        path for path in sorted(package.rglob("*.py")) if path.relative_to(package).parts[0] not in _NOT_READ
+    ]
+    return {paths.relative(path): code_digest(path.read_text(encoding="utf-8")) for path in modules}
+
+
+def file_inputs(files: Sequence[Path]) -> dict[str, str]:
+    """Return the hash of each file's bytes, by its path."""
+    return {paths.relative(path): _hash(path.read_bytes()) for path in files}
+
+
+def text_hash(lines: Sequence[str]) -> str:
+    """Return the hash of some lines."""
+    return _hash("\n".join(lines).encode())
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def execute_all(executions: Mapping[str, Execution]) -> Iterator[tuple[str, str | None]]:
+    """Execute notebooks in parallel and yield each name as it ends, with what stopped it or None.
+
+    A notebook that fails leaves its outputs so far in place; the others go on.
+    """
+    if not executions:
+        return
+    workers = min(len(executions), max(os.cpu_count() or 1, 1))
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn) as pool:
+        futures = {
+            pool.submit(_execute, each.source, each.target, each.parameters): name
+            for name, each in executions.items()
+        }
+        for future in as_completed(futures):
+            try:
+                error = future.result()
+            except Exception as problem:  # noqa: BLE001 - a dead process fails its notebook, not the report
+                error = f"{type(problem).__name__}: {problem}"
+            name = futures[future]
+            if error is None:
+                executions[name].stamp()
+            yield name, error
+
+
+def _execute(source: Path, target: Path, parameters: dict[str, str]) -> str | None:
+    """Execute one notebook in this process; return what stopped it, or None."""
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # this environment's kernel, not one in the user's home
+    os.environ["JUPYTER_PLATFORM_DIRS"] = "1"  # else jupyter_core warns about its own migration
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_suffix(".log").open("w", encoding="utf-8") as log:
+        os.dup2(log.fileno(), 2)  # what kernels and libraries say while they start, out of the build's lines
+    draft = target.with_suffix(".draft.ipynb")
+    error: str | None = None
+    for attempt in range(1, _STARTS + 1):
+        try:
+            papermill.execute_notebook(
+                source,
+                draft,
+                parameters=parameters,
+                kernel_name="python3",
+                cwd=source.parent,
+                progress_bar=False,
+                log_output=False,
+            )
+        except PapermillExecutionError as failure:
+            error = f"cell {failure.exec_count}: {failure.ename}: {failure.evalue}"
+        except RuntimeError as failure:
+            if attempt < _STARTS and "Kernel" in str(failure):
+                time.sleep(random.uniform(1, 3) * attempt)  # noqa: S311 - only spreads retries
+                continue
+            error = f"RuntimeError: {failure}"
+        break
+    if draft.exists():
+        draft.replace(target)
+    return error

@@ -1,0 +1,43 @@
+"""What each technique costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from lstmstudy.figures import table
+
+if TYPE_CHECKING:
+    from lstmstudy.study import Ablation
+
+
+def cost_table(ablation: Ablation) -> str:
+    """Show training seconds and epochs of each chosen arm beside the baseline's; return a sentence.
+
+    Seconds are those recorded when the run was trained, without compiling.
+    """
+    study = ablation.study
+    names = dict.fromkeys(arm.technique.name for arm in ablation.compared if arm.technique)
+    arms = [study.baseline, *(ablation.chosen(name) for name in names)]
+    base = {info.name: np.median(ablation.seconds(study.baseline, info.name)) for info in study.tasks}
+    rows = []
+    for arm in arms:
+        relative = [np.median(ablation.seconds(arm, info.name)) / base[info.name] for info in study.tasks]
+        epochs = [np.nanmean(ablation.cost(arm, info.name)) for info in study.tasks]
+        seconds = [np.median(ablation.seconds(arm, info.name)) for info in study.tasks]
+        rows.append(
+            {
+                "arm": arm.name,
+                "seconds for a run (median, mean of tasks)": float(np.mean(seconds)),
+                "times the baseline": float(np.mean(relative)),
+                "epochs needed": float(np.mean(epochs)),
+            }
+        )
+    table(
+        pd.DataFrame(rows),
+        caption="Cost of training: whole trajectories, and the epochs that the reading needs",
+    )
+    dearest = max(rows[1:], key=lambda row: float(str(row["times the baseline"])))
+    return f"The dearest is {dearest['arm']}: {float(str(dearest['times the baseline'])):.2f} times the baseline's seconds."

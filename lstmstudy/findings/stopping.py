@@ -1,0 +1,49 @@
+"""Early stopping: what each patience keeps and what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lstmstudy.figures import panels, plot_stopping, style
+from lstmstudy.findings.finding import Finding, interval, listed, percent
+
+if TYPE_CHECKING:
+    from lstmstudy.plan import Arm
+    from lstmstudy.study import Ablation
+
+
+def stopping(ablation: Ablation) -> Finding:
+    """Return the change of the test error per patience against the last epoch, a panel per task.
+
+    Beside the patiences stands the selected epoch, which no rule can know before the end.
+    """
+    study = ablation.study
+    arms: list[Arm] = [*ablation.arms_of("early_stopping"), replace(study.baseline, name="selected epoch")]
+    names = [f"patience {arm.technique.strength:g}" if arm.technique else "selected" for arm in arms]
+    control = (study.baseline, "last")
+    with style():
+        figure, axes = panels([info.title for info in study.tasks], height=3.2)
+        for info, ax in zip(study.tasks, axes, strict=True):
+            effects = [
+                replace(ablation.effect(arm, info.name, control=control), technique="early_stopping")
+                for arm in arms
+            ]
+            used = np.stack([ablation.cost(arm, info.name) for arm in arms])
+            plot_stopping(names, effects, used, ax=ax)
+    chosen = ablation.chosen("early_stopping")
+    epochs = np.mean([np.nanmean(ablation.cost(chosen, info.name)) for info in study.tasks])
+    sentence = (
+        f"Of the patiences, validation chooses {chosen.name.rpartition(' ')[2]}: test error "
+        f"{interval(ablation.effect(chosen))} against the last epoch, after {epochs:.1f} of "
+        f"{study.profile.training.epochs} epochs on average."
+    )
+    alt = "Change of the test error against the last epoch, over all tasks: " + listed(
+        [
+            f"{name} {percent(ablation.effect(arm, control=control).estimate)}"
+            for name, arm in zip(names, arms, strict=True)
+        ]
+    )
+    return Finding(figure, f"{alt}.", sentence)

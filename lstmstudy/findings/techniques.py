@@ -1,0 +1,100 @@
+"""One technique: its curves, its strengths, its paired differences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lstmstudy.figures import panels, plot_arm_curves, plot_dose_response, plot_paired_differences, style
+from lstmstudy.findings.finding import Finding, interval, listed, metric_name, percent
+
+if TYPE_CHECKING:
+    from lstmstudy.plan import Arm
+    from lstmstudy.study import Ablation
+
+
+def arm_curves(ablation: Ablation, technique: str, *, part: str = "test") -> Finding:
+    """Return one part's error over epochs for every arm of a technique, a panel per task."""
+    study, arms = ablation.study, ablation.arms_of(technique)
+    title = _title(arms)
+    with style():
+        figure, axes = panels([info.title for info in study.tasks], height=3.1)
+        for info, ax in zip(study.tasks, axes, strict=True):
+            curves = {arm.name: ablation.curves(arm, info.name, part) for arm in (study.baseline, *arms)}
+            plot_arm_curves(
+                curves,
+                technique=technique,
+                strengths={arm.name: arm.technique.strength for arm in arms if arm.technique},
+                variants={arm.name: arm.technique.variant for arm in arms if arm.technique},
+                metric=f"{part} {metric_name(info)}",
+                ax=ax,
+            )
+    later = [
+        info.title
+        for info in study.tasks
+        if _median_kept(ablation, arms, info.name) > _median_kept(ablation, [study.baseline], info.name)
+    ]
+    where = f"on {listed(later)}" if later else "on none of the tasks"
+    sentence = f"With {title} the selected epoch comes later than the baseline's {where} (median over units and arms)."
+    alt = f"{part.capitalize()} error over epochs of {len(arms)} arms with {title} and of the baseline, per task."
+    return Finding(figure, alt, sentence)
+
+
+def dose_response(ablation: Ablation, technique: str, *, strength: str = "rate") -> Finding:
+    """Return the change of the test error over the strength: on all tasks, and on each.
+
+    The sentence names the arm that validation alone chooses, and its test error.
+    """
+    study, arms = ablation.study, ablation.arms_of(technique)
+    places = [None, *(info.name for info in study.tasks)]
+    titles = ["all tasks", *(info.title for info in study.tasks)]
+    with style():
+        figure, axes = panels(titles, height=3.0)
+        for place, ax in zip(places, axes, strict=True):
+            effects = [ablation.effect(arm, place) for arm in arms]
+            plot_dose_response(effects, strength=strength, ax=ax)
+    chosen = ablation.chosen(technique)
+    sentence = (
+        f"Validation chooses {chosen.name}; it changes the test error by {interval(ablation.effect(chosen))} "
+        f"on average over {len(study.tasks)} tasks: {_by_task(ablation, chosen)}."
+    )
+    alt = (
+        f"Change of the test error over the {strength} of {_title(arms)}, for all tasks and for each: "
+        + listed([f"{arm.name} {percent(ablation.effect(arm).estimate)}" for arm in arms])
+        + "."
+    )
+    return Finding(figure, alt, sentence)
+
+
+def paired_differences(ablation: Ablation, technique: str) -> Finding:
+    """Return every unit's difference from the baseline, a row per arm of a technique."""
+    arms = ablation.arms_of(technique)
+    effects = [ablation.effect(arm) for arm in arms]
+    with style():
+        ax = plot_paired_differences(effects)
+    better = sum(effect.high < 0 for effect in effects)
+    worse = sum(effect.low > 0 for effect in effects)
+    units = len(effects[0].log_ratios)
+    sentence = (
+        f"Of {len(effects)} arms with {_title(arms)}, {better} have an interval wholly below no change, "
+        f"{worse} wholly above it, over {units} paired units; intervals are not adjusted for the number of arms."
+    )
+    alt = "Paired differences of test error from the baseline: " + listed(
+        [f"{effect.arm} {interval(effect)}" for effect in effects]
+    )
+    return Finding(ax.figure, f"{alt}.", sentence)  # type: ignore[arg-type]
+
+
+def _title(arms: list[Arm]) -> str:
+    return next(arm.technique.title for arm in arms if arm.technique)
+
+
+def _by_task(ablation: Ablation, arm: Arm) -> str:
+    return listed(
+        [f"{info.title} {percent(ablation.effect(arm, info.name).estimate)}" for info in ablation.study.tasks]
+    )
+
+
+def _median_kept(ablation: Ablation, arms: list[Arm], task: str) -> float:
+    return float(np.nanmedian(np.concatenate([ablation.kept(arm, task, "selected") for arm in arms])))
