@@ -136,11 +136,13 @@ def _train(state: Missing, store: RunStore) -> list[Failure]:
 
 
 def _changed(missing: list[Run], state: Missing) -> str:
-    """Return which arms the missing runs belong to, if some others are stored."""
+    """Return what the missing runs belong to, if some others are stored."""
     if not state.stored:
         return ""
-    names = {_recipe_name(run) for run in missing}
-    return f" ({', '.join(sorted(names)[:4])}{', ...' if len(names) > 4 else ''})"
+    names = {technique.title for run in missing for technique in run.recipe.techniques}
+    if any(not run.recipe.techniques for run in missing):
+        names.add("baseline")
+    return f" ({', '.join(sorted(names))})"
 
 
 def _recipe_name(run: Run) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from lstmstudy.figures import table
 
@@ -18,6 +17,8 @@ def cost_table(ablation: Ablation) -> str:
 
     Seconds are those recorded when the run was trained, without compiling.
     """
+    import pandas as pd
+
     study = ablation.study
     names = dict.fromkeys(arm.technique.name for arm in ablation.compared if arm.technique)
     arms = [study.baseline, *(ablation.chosen(name) for name in names)]

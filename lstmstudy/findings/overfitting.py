@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from lstmstudy.figures import panels, plot_learning_curves, style, table
 from lstmstudy.findings.finding import Finding, interval, listed, metric_name
@@ -56,6 +55,8 @@ def learning_curves(ablation: Ablation, arm: Arm) -> Finding:
 
 def reference_table(ablation: Ablation, arm: Arm) -> str:
     """Show the arm's test error beside simple methods, a row per task; return a sentence on where it loses."""
+    import pandas as pd
+
     rows, loses = [], []
     for info in ablation.study.tasks:
         error = float(np.mean(ablation.errors(arm, info.name)))
