@@ -72,10 +72,10 @@ def build(profile: str, only: str | None = None) -> int:
         0, or 1 if a notebook failed or a run is missing; the report is written all the same.
     """
     plan = make_plan(profile, store=_writable(paths.STORE))
-    sources = _notebooks(only)
+    sources = _notebooks(plan, only)
     folder = _writable(paths.REPORTS / profile)
     store = RunStore()
-    arms = {name: plan.notebooks.get(name, (plan.baseline,)) for name in sources}
+    arms = {name: plan.notebooks[name] for name in sources}
     state = _state({k: run for name in sources for k, run in plan.runs(arms[name]).items()}, store)
     failures = _train(state, store)
     if state.missing:
@@ -256,16 +256,24 @@ def _git(*arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def _notebooks(only: str | None) -> dict[str, Path]:
-    """Return the chapters' notebooks by name."""
+def _notebooks(plan: Plan, only: str | None) -> dict[str, Path]:
+    """Return the notebooks of the profile's chapters by name.
+
+    Raises:
+        ParamsError: If a chapter has no notebook, or `only` is no chapter of the profile.
+    """
     found = {path.stem: path for path in sorted(paths.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))}
-    if only is None:
-        return found
-    if only not in found:
+    if only is not None and only not in plan.notebooks:
         raise ParamsError(
-            f"ONLY names a notebook. Expected one of: {', '.join(found)}. Received: ONLY={only}"
+            f"ONLY names a chapter of the profile. Expected one of: {', '.join(plan.notebooks)}. Received: ONLY={only}"
         )
-    return {only: found[only]}
+    for name in plan.notebooks:
+        if name not in found:
+            raise ParamsError(
+                f"notebooks/{name}.ipynb: the file is missing, and params/ names it as a chapter. "
+                f"Expected one of: {', '.join(found)}. Received: notebook={name}"
+            )
+    return {name: found[name] for name in plan.notebooks if only in (None, name)}
 
 
 def _parameters(plan: Plan) -> str:
