@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lstmstudy.data import Fold, TaskInfo
-    from lstmstudy.plan import Arm, Plan
-    from lstmstudy.runs import Outcome, Result
+    from lstmstudy.plan import Arm, Plan, Unit
+    from lstmstudy.runs import Outcome, Result, Run
     from lstmstudy.techniques import Technique
 
 ALL_TASKS = "all tasks"
@@ -82,20 +82,23 @@ class Study:
         """Return one fold of any task of the catalog, in the profile or not."""
         return open_task(task, task_cache(self.store.folder)).folds[number]
 
-    def outcome(self, identity: str) -> Outcome | None:
-        """Return a stored outcome, read once per study; None if there is none."""
-        if identity not in self._loaded:
-            outcome = self.store.load(identity)
+    def outcome(self, run: Run) -> Outcome:
+        """Return a stored outcome, read once per study.
+
+        Raises:
+            MissingRunsError: If the run has none.
+        """
+        if run.identity not in self._loaded:
+            outcome = self.store.load(run.identity)
             if outcome is None:
-                return None
-            self._loaded[identity] = outcome
-        return self._loaded[identity]
+                raise MissingRunsError(f"A run has no outcome; `make report` trains it. Received: {run=}")
+            self._loaded[run.identity] = outcome
+        return self._loaded[run.identity]
 
     def ablate(self, *arms: Arm) -> Ablation:
         """Return the baseline and `arms` side by side, training only runs that are not stored.
 
-        Raises:
-            MissingRunsError: If a run could not be trained; the others are kept.
+        A run that cannot be trained is named on stderr; its unit enters no number.
         """
         everything = (self.baseline, *(arm for arm in arms if arm != self.baseline))
         runs = self.plan.runs(everything)
@@ -128,30 +131,40 @@ class Ablation:
     def __init__(self, study: Study, arms: Sequence[Arm]) -> None:
         self.study = study
         self.arms = {arm.name: arm for arm in arms}
+        self._units: dict[str, tuple[Unit, ...]] = {}
 
     @functools.cached_property
     def compared(self) -> tuple[Arm, ...]:
         """The arms other than the baseline."""
         return tuple(arm for arm in self.arms.values() if arm.technique is not None)
 
-    def outcome(self, arm: Arm, task: str, seed: int) -> Outcome:
-        """Return the outcome of an arm in one unit of a task.
+    def units(self, task: str) -> tuple[Unit, ...]:
+        """Return the units of a task in which every arm has an outcome; only these enter a number.
 
         Raises:
-            MissingRunsError: If the run has no outcome.
+            MissingRunsError: If there is none.
         """
-        plan = self.study.plan
-        run = plan.run(arm, plan.units(task)[seed])
-        outcome = self.study.outcome(run.identity)
-        if outcome is None:
-            raise MissingRunsError(
-                f"A run has no outcome; `make report` trains it. Received: arm={arm.name!r}, {task=}, {seed=}"
+        if task not in self._units:
+            stored = self.study.store.files()
+            whole = tuple(
+                unit
+                for unit in self.study.plan.units(task)
+                if all(self.study.plan.run(arm, unit).identity in stored for arm in self.arms.values())
             )
-        return outcome
+            if not whole:
+                raise MissingRunsError(
+                    f"No unit has all its runs; `make report` trains them. Received: {task=}"
+                )
+            self._units[task] = whole
+        return self._units[task]
+
+    def outcomes(self, arm: Arm, task: str) -> list[Outcome]:
+        """Return the outcomes of an arm, one for each unit of a task."""
+        return [self.study.outcome(self.study.plan.run(arm, unit)) for unit in self.units(task)]
 
     def results(self, arm: Arm, task: str) -> list[Result]:
         """Return the results of an arm, one for each unit of a task."""
-        return [self.outcome(arm, task, unit.seed).result for unit in self.study.plan.units(task)]
+        return [outcome.result for outcome in self.outcomes(arm, task)]
 
     def curves(self, arm: Arm, task: str, part: str, metric: str | None = None) -> np.ndarray:
         """Return a metric on a part (train, validation, test), (n_units, n_epochs); NaN after a divergence."""
@@ -176,8 +189,7 @@ class Ablation:
 
     def seconds(self, arm: Arm, task: str) -> np.ndarray:
         """Return the training seconds of each unit, (n_units,), as recorded when it was trained."""
-        units = self.study.plan.units(task)
-        return np.array([self.outcome(arm, task, unit.seed).record["seconds"] for unit in units])
+        return np.array([outcome.record["seconds"] for outcome in self.outcomes(arm, task)])
 
     def errors(
         self,
@@ -195,7 +207,7 @@ class Ablation:
     def references(self, task: str, metric: str | None = None) -> dict[str, np.ndarray]:
         """Return the test error of each simple reference on the fold of each unit, (n_units,)."""
         opened = self.study.plan.tasks[task]
-        rows = [opened.references[unit.fold] for unit in self.study.plan.units(task)]
+        rows = [opened.references[unit.fold] for unit in self.units(task)]
         return {name: np.array([row[name][metric or opened.info.metric] for row in rows]) for name in rows[0]}
 
     def log_ratios(
@@ -232,7 +244,7 @@ class Ablation:
         """Return the effect of an arm on one task, or on all of them with equal weight; see `log_ratios`."""
         tasks = [task] if task else list(self.study.plan.tasks)
         values = {name: self.log_ratios(arm, name, part=part, control=control) for name in tasks}
-        folds = {name: [unit.fold for unit in self.study.plan.units(name)] for name in tasks}
+        folds = {name: [unit.fold for unit in self.units(name)] for name in tasks}
         low, high = bootstrap_interval(values, folds)
         return Effect(
             arm=arm.name,

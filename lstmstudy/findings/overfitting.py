@@ -100,4 +100,4 @@ def _floor(ablation: Ablation, info: TaskInfo) -> float | None:
     floors = ablation.study.plan.tasks[info.name].floor
     if floors is None:
         return None
-    return float(np.mean([floors[unit.fold] for unit in ablation.study.plan.units(info.name)]))
+    return float(np.mean([floors[unit.fold] for unit in ablation.units(info.name)]))
