@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import platform
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -16,11 +13,11 @@ from lstmstudy.execution import Execution, code_inputs, execute_all, file_inputs
 from lstmstudy.params import ParamsError
 from lstmstudy.plan import COMPARISON, Plan, expected_seconds, make_plan, task_cache
 from lstmstudy.progress import minutes, progress_bar
+from lstmstudy.provenance import facts, provenance
 from lstmstudy.store import RunStore
 from lstmstudy.workers import Failure, local_lanes, train_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from lstmstudy.report import Chapter
@@ -197,8 +194,8 @@ def _render(plan: Plan, chapters: list[Chapter], failures: list[Failure], state:
         chapters,
         summary=COMPARISON,
         profile=plan.profile.name,
-        facts=_facts(plan, state),
-        provenance=_provenance(plan, state),
+        facts=facts(plan, len(state.stored), len(state.runs)),
+        provenance=provenance(plan, state.stored),
         missing=[_named(failure) for failure in failures],
         out=page,
     )
@@ -207,53 +204,6 @@ def _render(plan: Plan, chapters: list[Chapter], failures: list[Failure], state:
             for finding in findings(chapter.notebook):
                 print(f"  {finding}")
     print(f"report: {paths.relative(page)}")
-
-
-def _facts(plan: Plan, state: Missing) -> dict[str, str]:
-    """Return what stands under the report's title."""
-    size, training = plan.profile.network, plan.profile.training
-    return {
-        "Tasks": ", ".join(task.info.title for task in plan.tasks.values()),
-        "Paired units": f"{plan.profile.units} for each task",
-        "Runs": f"{len(state.stored)} of {len(state.runs)}",
-        "Network": f"{size.layers} LSTM layers of {size.width}, {training.epochs} epochs, batch {training.batch_size}",
-    }
-
-
-def _provenance(plan: Plan, state: Missing) -> dict[str, str]:
-    """Return where the report's numbers come from: the same runs give the same lines."""
-    machines = {str(record["machine"]["processor"]) for record in _some_records(state)}
-    return {
-        "Commit": _commit(),
-        "Profile": json.dumps(plan.profile.model_dump(), sort_keys=True),
-        "Runs": f"sha256 {text_hash(sorted(path.name for path in state.stored.values()))}",
-        "Python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in ("keras", "numpy", "papermill", "nbconvert")},
-        "Trained on": "; ".join(sorted(machines)) or "not available",
-        "Data": "; ".join(task.info.source for task in plan.tasks.values()),
-    }
-
-
-def _some_records(state: Missing) -> Iterable[dict[str, dict[str, str]]]:
-    """Return the records of a few runs, enough to name the machines."""
-    store = RunStore()
-    identities = sorted(state.stored)
-    records = (store.record(identity) for identity in identities[:: max(len(identities) // 20, 1)])
-    return [record for record in records if record is not None]
-
-
-def _commit() -> str:
-    """Return the commit of the checkout, and whether files differ from it."""
-    try:
-        head = _git("rev-parse", "--short=12", "HEAD")
-        return head + (" with changes" if _git("status", "--porcelain") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "not available"
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(paths.ROOT), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def _notebooks(plan: Plan, only: str | None) -> dict[str, Path]:

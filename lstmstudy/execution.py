@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _STARTS = 3  # a kernel that does not start is tried again
-_NOT_READ = ("build.py", "execution.py", "__main__.py", "report")  # code that no notebook reaches
+_NOT_READ = (
+    "build.py",
+    "execution.py",
+    "provenance.py",
+    "__main__.py",
+    "report",
+)  # code that no notebook reaches
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,8 @@ def _execute(source: Path, target: Path, parameters: dict[str, str]) -> str | No
     """Execute one notebook in this process; return what stopped it, or None."""
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # this environment's kernel, not one in the user's home
     os.environ["JUPYTER_PLATFORM_DIRS"] = "1"  # else jupyter_core warns about its own migration
+    known = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(paths.ROOT), known] if known else [str(paths.ROOT)])
     import papermill
     from papermill.exceptions import PapermillExecutionError
 

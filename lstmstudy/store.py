@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _ARRAYS = ("curves", "predictions", "weights")  # members of a result that are arrays by name
 
 
+class MissingRunsError(RuntimeError):
+    """Runs without an outcome, such as one that the machine ended; they enter no number."""
+
+
 class RunStore:
     """Outcomes on disk, keyed by identity.
 

@@ -9,7 +9,7 @@ import numpy as np
 from lstmstudy.figures import table
 
 if TYPE_CHECKING:
-    from lstmstudy.study import Ablation
+    from lstmstudy.ablation import Ablation
 
 
 def cost_table(ablation: Ablation) -> str:

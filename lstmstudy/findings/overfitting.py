@@ -11,9 +11,9 @@ from lstmstudy.figures import panels, plot_learning_curves, style, table
 from lstmstudy.findings.finding import Finding, interval, listed, metric_name
 
 if TYPE_CHECKING:
+    from lstmstudy.ablation import Ablation
     from lstmstudy.data import TaskInfo
     from lstmstudy.plan import Arm
-    from lstmstudy.study import Ablation
 
 PARTS = ("train", "validation", "test")
 

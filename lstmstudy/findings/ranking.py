@@ -8,7 +8,7 @@ from lstmstudy.figures import plot_ranking, style
 from lstmstudy.findings.finding import Finding, interval, listed
 
 if TYPE_CHECKING:
-    from lstmstudy.study import Ablation
+    from lstmstudy.ablation import Ablation
 
 
 def ranking(ablation: Ablation) -> Finding:

@@ -11,8 +11,8 @@ from lstmstudy.figures import panels, plot_stopping, style
 from lstmstudy.findings.finding import Finding, interval, listed, percent
 
 if TYPE_CHECKING:
+    from lstmstudy.ablation import Ablation
     from lstmstudy.plan import Arm
-    from lstmstudy.study import Ablation
 
 
 def stopping(ablation: Ablation) -> Finding:

@@ -10,8 +10,8 @@ from lstmstudy.figures import panels, plot_arm_curves, plot_dose_response, plot_
 from lstmstudy.findings.finding import Finding, interval, listed, metric_name, percent
 
 if TYPE_CHECKING:
+    from lstmstudy.ablation import Ablation
     from lstmstudy.plan import Arm
-    from lstmstudy.study import Ablation
 
 
 def arm_curves(ablation: Ablation, technique: str, *, part: str = "test") -> Finding:
