@@ -54,7 +54,7 @@ class Execution:
             if stamp["output"] != _hash(self.target.read_bytes()):
                 return ["the executed notebook was altered"]
         except FileNotFoundError:
-            return ["it was never executed"]
+            return ["no whole execution of it"]
         except (ValueError, KeyError, TypeError):
             return ["its stamp is damaged"]
         return [name for name in {**before, **self.inputs} if before.get(name) != self.inputs.get(name)]
@@ -67,6 +67,10 @@ class Execution:
         """Note what the executed notebook was made from."""
         content = {"inputs": self.inputs, "output": _hash(self.target.read_bytes())}
         self._stamp.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+    def forget(self) -> None:
+        """Take the stamp away, so that the next build executes the notebook again."""
+        self._stamp.unlink(missing_ok=True)
 
 
 def code_inputs() -> dict[str, str]:
@@ -114,6 +118,8 @@ def execute_all(executions: Mapping[str, Execution]) -> Iterator[tuple[str, str 
             name = futures[future]
             if error is None:
                 executions[name].stamp()
+            else:
+                executions[name].forget()
             yield name, error
 
 
