@@ -12,6 +12,7 @@ from lstmstudy.findings import ranking as ranking
 from lstmstudy.findings import reference_table as reference_table
 from lstmstudy.findings import show as show
 from lstmstudy.findings import stopping as stopping
+from lstmstudy.findings import task_table as task_table
 from lstmstudy.study import open_study as open_study
 from lstmstudy.techniques import Dropout as Dropout
 from lstmstudy.techniques import EarlyStopping as EarlyStopping

@@ -259,8 +259,8 @@ def test_stopping_names_the_epochs_used():
     effects = [make_effect(variant="", strength=1, mean=0.1), make_effect(variant="", strength=3, mean=-0.1)]
     ax = plot_stopping(["patience 1", "patience 3"], effects, np.array([[4, 6], [10, 12]]))
     assert [label.get_text() for label in ax.get_xticklabels()] == [
-        "patience 1\n5 epochs",
-        "patience 3\n11 epochs",
+        "patience 1\n5",
+        "patience 3\n11",
     ]
     points = [line for line in ax.get_lines() if line.get_marker() == "o"]
     assert [point.get_ydata()[0] for point in points] == [0.1, -0.1]

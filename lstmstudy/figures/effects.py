@@ -85,7 +85,7 @@ def plot_stopping(
     """Draw the change of the test error per patience, with the epochs that it trains for underneath.
 
     Args:
-        patiences: Name of each reading, such as "patience 3", (n_arms,).
+        patiences: Short name of each reading, such as "3", (n_arms,).
         effects: Effect of each against the control, in the same order.
         epochs_used: Epochs trained until it stops, (n_arms, n_units).
         control: Name of what the readings are compared with.
@@ -114,7 +114,7 @@ def plot_stopping(
     names = [f"{name}\n{_mean_epochs(row)}" for name, row in zip(patiences, used, strict=True)]
     ax.set_xticks(range(len(effects)), names)
     ax.tick_params(axis="x", length=0)
-    ax.set_xlabel("rule for stopping, with the epochs trained on average")
+    ax.set_xlabel("patience, and beneath it the epochs trained on average")
     ax.set_ylabel(_CHANGE)
     label_ends(ax, [EndLabel(0.0, f"{control} ± 5 %", INK_SOFT)])
     return ax
@@ -176,4 +176,4 @@ def _words(name: str) -> str:
 
 def _mean_epochs(row: np.ndarray) -> str:
     known = row[np.isfinite(row)]
-    return f"{known.mean():.0f} epochs" if known.size else "no epochs"
+    return f"{known.mean():.0f}" if known.size else "none"

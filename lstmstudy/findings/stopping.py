@@ -22,7 +22,7 @@ def stopping(ablation: Ablation) -> Finding:
     """
     study = ablation.study
     arms: list[Arm] = [*ablation.arms_of("early_stopping"), replace(study.baseline, name="selected epoch")]
-    names = [f"patience {arm.technique.strength:g}" if arm.technique else "selected" for arm in arms]
+    names = [f"{arm.technique.strength:g}" if arm.technique else "best" for arm in arms]
     control = (study.baseline, "last")
     with style():
         figure, axes = panels([info.title for info in study.tasks], height=3.2)
@@ -42,7 +42,7 @@ def stopping(ablation: Ablation) -> Finding:
     )
     alt = "Change of the test error against the last epoch, over all tasks: " + listed(
         [
-            f"{name} {percent(ablation.effect(arm, control=control).estimate)}"
+            f"patience {name} {percent(ablation.effect(arm, control=control).estimate)}"
             for name, arm in zip(names, arms, strict=True)
         ]
     )
