@@ -9,6 +9,9 @@ PROFILE ?= default
 PY := $(or $(PYTHON),.venv/bin/python)
 export PYTHON BASE_PYTHON
 export PYTHONPATH := $(CURDIR)
+# Quiet start-up lines under a first cell, and the rounding of the workers in every process.
+export TF_CPP_MIN_LOG_LEVEL := 3
+export TF_ENABLE_ONEDNN_OPTS := 0
 
 .DEFAULT_GOAL := report
 .NOTPARALLEL:

@@ -127,6 +127,7 @@ def _execute(source: Path, target: Path, parameters: dict[str, str]) -> str | No
     """Execute one notebook in this process; return what stopped it, or None."""
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # this environment's kernel, not one in the user's home
     os.environ["JUPYTER_PLATFORM_DIRS"] = "1"  # else jupyter_core warns about its own migration
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     known = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(paths.ROOT), known] if known else [str(paths.ROOT)])
     import papermill
