@@ -11,11 +11,10 @@ from lstmstudy.stats.effects import Effect, bootstrap_interval, improvement_shar
 from lstmstudy.store import MissingRunsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from lstmstudy.plan import Arm, Unit
-    from lstmstudy.runs import Outcome, Result
-    from lstmstudy.study import Study
+    from lstmstudy.plan import Arm, Plan, Unit
+    from lstmstudy.runs import Outcome, Result, Run
 
 ALL_TASKS = "all tasks"
 
@@ -24,12 +23,14 @@ class Ablation:
     """Arms beside their control, unit by unit; reads outcomes, trains nothing.
 
     Args:
-        study: Where the outcomes come from.
+        plan: Tasks, units and the baseline.
+        outcome: Returns the outcome of a run, or raises MissingRunsError.
         arms: The arms, the baseline first.
     """
 
-    def __init__(self, study: Study, arms: Sequence[Arm]) -> None:
-        self.study = study
+    def __init__(self, plan: Plan, outcome: Callable[[Run], Outcome], arms: Sequence[Arm]) -> None:
+        self.plan = plan
+        self.outcome = outcome
         self.arms = {arm.name: arm for arm in arms}
         self._units: dict[str, tuple[Unit, ...]] = {}
 
@@ -45,12 +46,7 @@ class Ablation:
             MissingRunsError: If there is none.
         """
         if task not in self._units:
-            stored = self.study.store.files()
-            whole = tuple(
-                unit
-                for unit in self.study.plan.units(task)
-                if all(self.study.plan.run(arm, unit).identity in stored for arm in self.arms.values())
-            )
+            whole = tuple(unit for unit in self.plan.units(task) if self._whole(unit))
             if not whole:
                 raise MissingRunsError(
                     f"No unit has all its runs; `make report` trains them. Received: {task=}"
@@ -58,9 +54,18 @@ class Ablation:
             self._units[task] = whole
         return self._units[task]
 
+    def _whole(self, unit: Unit) -> bool:
+        """Whether every arm has an outcome in a unit."""
+        try:
+            for arm in self.arms.values():
+                self.outcome(self.plan.run(arm, unit))
+        except MissingRunsError:
+            return False
+        return True
+
     def outcomes(self, arm: Arm, task: str) -> list[Outcome]:
         """Return the outcomes of an arm, one for each unit of a task."""
-        return [self.study.outcome(self.study.plan.run(arm, unit)) for unit in self.units(task)]
+        return [self.outcome(self.plan.run(arm, unit)) for unit in self.units(task)]
 
     def results(self, arm: Arm, task: str) -> list[Result]:
         """Return the results of an arm, one for each unit of a task."""
@@ -68,7 +73,7 @@ class Ablation:
 
     def curves(self, arm: Arm, task: str, part: str, metric: str | None = None) -> np.ndarray:
         """Return a metric on a part (train, validation, test), (n_units, n_epochs); NaN after a divergence."""
-        name = metric or self.study.plan.tasks[task].info.metric
+        name = metric or self.plan.tasks[task].info.metric
         return np.stack([result.curves[f"{part}/{name}"] for result in self.results(arm, task)])
 
     def kept(self, arm: Arm, task: str, reading: str | None = None) -> np.ndarray:
@@ -106,7 +111,7 @@ class Ablation:
 
     def references(self, task: str, metric: str | None = None) -> dict[str, np.ndarray]:
         """Return the test error of each simple reference on the fold of each unit, (n_units,)."""
-        opened = self.study.plan.tasks[task]
+        opened = self.plan.tasks[task]
         rows = [opened.references[unit.fold] for unit in self.units(task)]
         return {name: np.array([row[name][metric or opened.info.metric] for row in rows]) for name in rows[0]}
 
@@ -126,7 +131,7 @@ class Ablation:
                 or at its last epoch where the arm is itself a way to read the baseline.
         """
         reads = arm.technique is not None and arm.technique.is_reading
-        against, reading = control or (self.study.baseline, "last" if reads else arm.reading)
+        against, reading = control or (self.plan.baseline, "last" if reads else arm.reading)
         errors = self.errors(arm, task, part=part)
         other = self.errors(against, task, part=part, reading=reading)
         naive = next(iter(self.references(task).values()))
@@ -142,7 +147,7 @@ class Ablation:
         control: tuple[Arm, str] | None = None,
     ) -> Effect:
         """Return the effect of an arm on one task, or on all of them with equal weight; see `log_ratios`."""
-        tasks = [task] if task else list(self.study.plan.tasks)
+        tasks = [task] if task else list(self.plan.tasks)
         values = {name: self.log_ratios(arm, name, part=part, control=control) for name in tasks}
         folds = {name: [unit.fold for unit in self.units(name)] for name in tasks}
         low, high = bootstrap_interval(values, folds)

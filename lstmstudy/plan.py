@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from lstmstudy.data import Task
+    from lstmstudy.data import Task, TaskInfo
     from lstmstudy.params import Profile
     from lstmstudy.store import RunStore
     from lstmstudy.techniques import Technique
@@ -72,6 +72,11 @@ class Plan:
         size, training = self.profile.network, self.profile.training
         recipe = Recipe(size.layers, size.width, training.epochs, training.batch_size, training.learning_rate)
         return Arm(BASELINE, recipe)
+
+    @property
+    def infos(self) -> tuple[TaskInfo, ...]:
+        """The facts about each task."""
+        return tuple(task.info for task in self.tasks.values())
 
     def arm(self, technique: Technique) -> Arm:
         """Return the arm that switches one technique on."""

@@ -48,7 +48,7 @@ class Study:
     @property
     def tasks(self) -> tuple[TaskInfo, ...]:
         """The facts about each task."""
-        return tuple(task.info for task in self.plan.tasks.values())
+        return self.plan.infos
 
     @property
     def baseline(self) -> Arm:
@@ -107,4 +107,4 @@ class Study:
                 print(
                     f"missing: {failure.run.task}, seed {failure.run.seed}: {failure.reason}", file=sys.stderr
                 )
-        return Ablation(self, everything)
+        return Ablation(self.plan, self.outcome, everything)

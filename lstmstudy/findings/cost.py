@@ -19,15 +19,15 @@ def cost_table(ablation: Ablation) -> str:
     """
     import pandas as pd
 
-    study = ablation.study
+    plan = ablation.plan
     names = dict.fromkeys(arm.technique.name for arm in ablation.compared if arm.technique)
-    arms = [study.baseline, *(ablation.chosen(name) for name in names)]
-    base = {info.name: np.median(ablation.seconds(study.baseline, info.name)) for info in study.tasks}
+    arms = [plan.baseline, *(ablation.chosen(name) for name in names)]
+    base = {info.name: np.median(ablation.seconds(plan.baseline, info.name)) for info in plan.infos}
     rows = []
     for arm in arms:
-        relative = [np.median(ablation.seconds(arm, info.name)) / base[info.name] for info in study.tasks]
-        epochs = [np.nanmean(ablation.cost(arm, info.name)) for info in study.tasks]
-        seconds = [np.median(ablation.seconds(arm, info.name)) for info in study.tasks]
+        relative = [np.median(ablation.seconds(arm, info.name)) / base[info.name] for info in plan.infos]
+        epochs = [np.nanmean(ablation.cost(arm, info.name)) for info in plan.infos]
+        seconds = [np.median(ablation.seconds(arm, info.name)) for info in plan.infos]
         rows.append(
             {
                 "arm": arm.name,

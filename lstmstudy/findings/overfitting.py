@@ -24,7 +24,7 @@ def learning_curves(ablation: Ablation, arm: Arm) -> Finding:
     The sentence gives what training to the end costs: test error at the last epoch over that at the
     selected one.
     """
-    tasks = ablation.study.tasks
+    tasks = ablation.plan.infos
     with style():
         figure, axes = panels([info.title for info in tasks], height=3.1)
         for info, ax in zip(tasks, axes, strict=True):
@@ -58,7 +58,7 @@ def reference_table(ablation: Ablation, arm: Arm) -> str:
     import pandas as pd
 
     rows, loses = [], []
-    for info in ablation.study.tasks:
+    for info in ablation.plan.infos:
         error = float(np.mean(ablation.errors(arm, info.name)))
         best, value = next(iter(_best_reference(ablation, info).items()))
         others = {name: float(np.mean(values)) for name, values in ablation.references(info.name).items()}
@@ -97,7 +97,7 @@ def _best_reference(ablation: Ablation, info: TaskInfo) -> dict[str, float]:
 
 
 def _floor(ablation: Ablation, info: TaskInfo) -> float | None:
-    floors = ablation.study.plan.tasks[info.name].floor
+    floors = ablation.plan.tasks[info.name].floor
     if floors is None:
         return None
     return float(np.mean([floors[unit.fold] for unit in ablation.units(info.name)]))

@@ -32,7 +32,7 @@ def task_table(ablation: Ablation) -> str:
     import pandas as pd
 
     names = dict.fromkeys(arm.technique.name for arm in ablation.compared if arm.technique)
-    tasks = ablation.study.tasks
+    tasks = ablation.plan.infos
     rows, turning = [], []
     for name in names:
         arm = ablation.chosen(name)

@@ -20,13 +20,13 @@ def stopping(ablation: Ablation) -> Finding:
 
     Beside the patiences stands the selected epoch, which no rule can know before the end.
     """
-    study = ablation.study
-    arms: list[Arm] = [*ablation.arms_of("early_stopping"), replace(study.baseline, name="selected epoch")]
+    plan = ablation.plan
+    arms: list[Arm] = [*ablation.arms_of("early_stopping"), replace(plan.baseline, name="selected epoch")]
     names = [f"{arm.technique.strength:g}" if arm.technique else "best" for arm in arms]
-    control = (study.baseline, "last")
+    control = (plan.baseline, "last")
     with style():
-        figure, axes = panels([info.title for info in study.tasks], height=3.2)
-        for info, ax in zip(study.tasks, axes, strict=True):
+        figure, axes = panels([info.title for info in plan.infos], height=3.2)
+        for info, ax in zip(plan.infos, axes, strict=True):
             effects = [
                 replace(ablation.effect(arm, info.name, control=control), technique="early_stopping")
                 for arm in arms
@@ -34,11 +34,11 @@ def stopping(ablation: Ablation) -> Finding:
             used = np.stack([ablation.cost(arm, info.name) for arm in arms])
             plot_stopping(names, effects, used, ax=ax)
     chosen = ablation.chosen("early_stopping")
-    epochs = np.mean([np.nanmean(ablation.cost(chosen, info.name)) for info in study.tasks])
+    epochs = np.mean([np.nanmean(ablation.cost(chosen, info.name)) for info in plan.infos])
     sentence = (
         f"Of the patiences, validation chooses {chosen.name.rpartition(' ')[2]}: test error "
         f"{interval(ablation.effect(chosen))} against the last epoch, after {epochs:.1f} of "
-        f"{study.profile.training.epochs} epochs on average."
+        f"{plan.profile.training.epochs} epochs on average."
     )
     alt = "Change of the test error against the last epoch, over all tasks: " + listed(
         [

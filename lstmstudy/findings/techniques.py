@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def arm_curves(ablation: Ablation, technique: str, *, part: str = "test") -> Finding:
     """Return one part's error over epochs for every arm of a technique, a panel per task."""
-    study, arms = ablation.study, ablation.arms_of(technique)
+    plan, arms = ablation.plan, ablation.arms_of(technique)
     title = _title(arms)
     with style():
-        figure, axes = panels([info.title for info in study.tasks], height=3.1)
-        for info, ax in zip(study.tasks, axes, strict=True):
-            curves = {arm.name: ablation.curves(arm, info.name, part) for arm in (study.baseline, *arms)}
+        figure, axes = panels([info.title for info in plan.infos], height=3.1)
+        for info, ax in zip(plan.infos, axes, strict=True):
+            curves = {arm.name: ablation.curves(arm, info.name, part) for arm in (plan.baseline, *arms)}
             plot_arm_curves(
                 curves,
                 technique=technique,
@@ -32,8 +32,8 @@ def arm_curves(ablation: Ablation, technique: str, *, part: str = "test") -> Fin
             )
     later = [
         info.title
-        for info in study.tasks
-        if _median_kept(ablation, arms, info.name) > _median_kept(ablation, [study.baseline], info.name)
+        for info in plan.infos
+        if _median_kept(ablation, arms, info.name) > _median_kept(ablation, [plan.baseline], info.name)
     ]
     where = f"on {listed(later)}" if later else "on none of the tasks"
     sentence = f"With {title} the selected epoch comes later than the baseline's {where} (median over units and arms)."
@@ -46,9 +46,9 @@ def dose_response(ablation: Ablation, technique: str, *, strength: str = "rate")
 
     The sentence names the arm that validation alone chooses, and its test error.
     """
-    study, arms = ablation.study, ablation.arms_of(technique)
-    places = [None, *(info.name for info in study.tasks)]
-    titles = ["all tasks", *(info.title for info in study.tasks)]
+    plan, arms = ablation.plan, ablation.arms_of(technique)
+    places = [None, *(info.name for info in plan.infos)]
+    titles = ["all tasks", *(info.title for info in plan.infos)]
     with style():
         figure, axes = panels(titles, height=3.0)
         for place, ax in zip(places, axes, strict=True):
@@ -57,7 +57,7 @@ def dose_response(ablation: Ablation, technique: str, *, strength: str = "rate")
     chosen = ablation.chosen(technique)
     sentence = (
         f"Validation chooses {chosen.name}; it changes the test error by {interval(ablation.effect(chosen))} "
-        f"on average over {len(study.tasks)} tasks: {_by_task(ablation, chosen)}."
+        f"on average over {len(plan.infos)} tasks: {_by_task(ablation, chosen)}."
     )
     alt = (
         f"Change of the test error over the {strength} of {_title(arms)}, for all tasks and for each: "
@@ -92,7 +92,7 @@ def _title(arms: list[Arm]) -> str:
 
 def _by_task(ablation: Ablation, arm: Arm) -> str:
     return listed(
-        [f"{info.title} {percent(ablation.effect(arm, info.name).estimate)}" for info in ablation.study.tasks]
+        [f"{info.title} {percent(ablation.effect(arm, info.name).estimate)}" for info in ablation.plan.infos]
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 import tensorflow as tf
 
-from lstmstudy.techniques.technique import check_rate
+from lstmstudy.settings import check_rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ import keras
 
 from lstmstudy.layers.lstm import CellHook
 from lstmstudy.layers.masks import add_rate, dropout_mask
-from lstmstudy.techniques.technique import check_choice
+from lstmstudy.settings import check_choice
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from lstmstudy.techniques.technique import Technique, check_choice, check_rate
+from lstmstudy.settings import check_choice, check_rate
+from lstmstudy.techniques.technique import Technique
 
 if TYPE_CHECKING:
     from lstmstudy.layers.lstm import CellHook
