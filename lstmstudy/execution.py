@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
+from lstmstudy.processes import end_with_parent
 from lstmstudy.source import code_digest
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def execute_all(executions: Mapping[str, Execution]) -> Iterator[tuple[str, str 
         return
     workers = min(len(executions), max(os.cpu_count() or 1, 1))
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, spawn) as pool:
+    with ProcessPoolExecutor(workers, spawn, initializer=end_with_parent) as pool:
         futures = {
             pool.submit(_execute, each.source, each.target, each.parameters): name
             for name, each in executions.items()
