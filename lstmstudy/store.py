@@ -8,7 +8,6 @@ import json
 import os
 import sys
 import tempfile
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,13 +63,14 @@ class RunStore:
     def record(self, identity: str) -> dict[str, Any] | None:
         """Return only how a stored run came about, without reading its arrays."""
         path = self.files().get(identity)
-        if path is None:
-            return None
+        data = b"" if path is None else _content(path)
+        if path is None or not _matches(path, data):
+            return None  # `check` names a damaged file
         try:
-            with np.load(path, allow_pickle=False) as members:
+            with np.load(io.BytesIO(data), allow_pickle=False) as members:
                 return dict(json.loads(str(members["record"])))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            return None  # damaged; `check` names it
+        except (ValueError, KeyError):
+            return None  # not written by us; `load` says what is wrong with it
 
     def save(self, outcome: Outcome) -> Path:
         """Write an outcome, whole or not at all, and return its file."""
@@ -93,11 +93,7 @@ class RunStore:
         """Whether a file is what its name says; else name it and set it aside."""
         if path in self._verified:
             return True
-        try:
-            data = path.read_bytes()
-        except OSError:
-            data = b""
-        if path.stem.partition("-")[2] == hashlib.sha256(data).hexdigest():
+        if _matches(path, _content(path)):
             self._verified.add(path)
             return True
         aside = path.with_suffix(".damaged")
@@ -107,6 +103,19 @@ class RunStore:
             file=sys.stderr,
         )
         return False
+
+
+def _content(path: Path) -> bytes:
+    """Return the bytes of a file, none if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _matches(path: Path, data: bytes) -> bool:
+    """Whether the bytes are those that the file's name promises."""
+    return path.stem.partition("-")[2] == hashlib.sha256(data).hexdigest()
 
 
 def result_digest(result: Result) -> str:

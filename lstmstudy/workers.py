@@ -102,8 +102,14 @@ class _Lane:
 
     def submit(self, run: Run, cache: Path) -> Future[Outcome]:
         self.executor = self.executor or self.factory()
+        try:
+            future = self.executor.submit(train_here, run, cache)
+        except BrokenExecutor:  # its worker died while it had nothing to do
+            self.renew()
+            self.executor = self.factory()
+            future = self.executor.submit(train_here, run, cache)
         self.group = run.group
-        return self.executor.submit(train_here, run, cache)
+        return future
 
     def renew(self) -> None:
         """Forget an executor whose worker died; the next run gets a fresh one."""

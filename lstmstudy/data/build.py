@@ -8,7 +8,7 @@ from lstmstudy import streams
 from lstmstudy.data import mackey_glass, sources
 from lstmstudy.data.folds import Bounds, classification_folds, forecasting_fold, forecasting_folds
 from lstmstudy.data.references import classification_references, forecasting_references
-from lstmstudy.data.task import Task, digest, fold_arrays
+from lstmstudy.data.task import Task, content_hash
 from lstmstudy.data.windows import modelled_series
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def build_task(info: TaskInfo) -> Task:
         folds, references, floor = _sequences(info)
     else:
         folds, references, floor = _made_series(info)
-    return Task(info, folds, references, floor, content=digest(fold_arrays(folds), info.name))
+    return Task(info, folds, references, floor, content=content_hash(info, folds))
 
 
 def _real_series(info: TaskInfo) -> Built:

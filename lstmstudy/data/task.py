@@ -110,7 +110,7 @@ class Task:
             in standardised units, nats or a share, as for the networks.
         floor: Per fold, the best RMSE that any method can expect, in standardised units; None where
             nobody knows it.
-        content: SHA-256 (hex) over the name and all arrays of all folds.
+        content: SHA-256 (hex) over the name, the facts that shape the network, and all arrays of all folds.
     """
 
     info: TaskInfo
@@ -137,3 +137,13 @@ def digest(arrays: dict[str, np.ndarray], prefix: str) -> str:
         total.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
         total.update(array.tobytes())
     return total.hexdigest()
+
+
+def content_hash(info: TaskInfo, folds: Iterable[Fold]) -> str:
+    """Return the SHA-256 (hex) of all that a network sees of a task.
+
+    Beside the arrays these are the facts that shape the network: the same arrays with padded steps
+    masked, or with one class more, train another one.
+    """
+    facts = (info.name, info.kind, info.n_features, info.n_outputs, info.window, info.variable_length)
+    return digest(fold_arrays(folds), " ".join(map(str, facts)))

@@ -1,0 +1,184 @@
+"""Fixtures for tests of the build: copies of this checkout, each with commands, runs and reports of its own.
+
+A test module has them by ``pytest_plugins = ["checkout"]``, so that the smoke study is trained once for all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from lstmstudy import paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+FOLDERS = ("lstmstudy", "notebooks", "params")
+MARK = "CHECKOUT_UNDER_TEST"  # an environment variable by which the processes of a copy are found
+LEFT_OUT = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+PLANNED = """
+import json, sys
+from lstmstudy.plan import make_plan
+plan = make_plan(sys.argv[1])
+print(json.dumps([
+    [arm.name, task, unit.seed, plan.run(arm, unit).identity]
+    for arm in plan.notebooks["99_comparison"] for task in plan.tasks for unit in plan.units(task)
+]))
+"""
+
+
+class Checkout:
+    """A working copy of the checkout; what is done in it touches no other."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.store = root / "reports" / "store"
+        # Every process that is started with this environment, a kernel's too, imports this copy.
+        self.environment = {**os.environ, "PYTHONPATH": str(root), MARK: str(root)}
+
+    def run(self, *command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run Python with some arguments, in the root of the copy unless told otherwise."""
+        return subprocess.run(
+            [sys.executable, *command],
+            cwd=cwd or self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def study(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a verb of the command line, as make does."""
+        return self.run("-m", "lstmstudy", *words)
+
+    def report(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Build the smoke report, or what `words` say of it."""
+        return self.study("report", "--profile", "smoke", *words)
+
+    def started(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start a verb of the command line, and wait neither for it nor for what it says."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "lstmstudy", *words],
+            cwd=self.root,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def processes(self) -> list[psutil.Process]:
+        """Return every process that was started, directly or not, from this copy and still runs."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get(MARK) == str(self.root) and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+    def missing(self, profile: str = "smoke") -> dict[str, int]:
+        """Return the number of missing runs per notebook, and of the whole study, as `plan` prints them."""
+        planned = self.study("plan", "--profile", profile)
+        assert planned.returncode == 0, planned.stderr
+        _, *rows, total = planned.stdout.splitlines()
+        counts = {row.split()[0]: int(row.split()[-1]) for row in rows}
+        return {**counts, "all": int(total.split(" missing")[0].split()[-1])}
+
+    def files(self, profile: str = "smoke") -> dict[tuple[str, str, int], Path]:
+        """Return the file of each stored run of a profile, by arm, task and seed."""
+        rows = json.loads(self.run("-c", PLANNED, profile).stdout)
+        return {
+            (arm, task, seed): path
+            for arm, task, seed, identity in rows
+            for path in self.store.glob(f"{identity}-*.npz")
+        }
+
+    def outcomes(self) -> dict[str, int]:
+        """Return the files of the run store with the time of their last change."""
+        return {path.name: path.stat().st_mtime_ns for path in self.store.glob("*.npz")}
+
+    def page(self, name: str = "report", profile: str = "smoke") -> str:
+        """Return a built page."""
+        return (self.root / "reports" / profile / f"{name}.html").read_bytes().decode()
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace a text that is there once in a file."""
+        file = self.root / path
+        text = file.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{path} has {text.count(old)} times: {old}"
+        file.write_text(text.replace(old, new), encoding="utf-8")
+
+    def copy(self, root: Path) -> Checkout:
+        """Return a copy in another place, with all that was built here."""
+        shutil.copytree(self.root, root, ignore=LEFT_OUT)
+        return Checkout(root)
+
+
+def wait_until(condition: Callable[[], object], *, seconds: float = 120) -> bool:
+    """Return whether `condition` came true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.fixture(scope="session")
+def wait() -> Callable[..., bool]:
+    """Return the function that waits for something."""
+    return wait_until
+
+
+@pytest.fixture(scope="session")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Return a checkout whose tasks are prepared and in which nothing was trained; read only."""
+    fresh = _fresh(tmp_path_factory.mktemp("planned") / "checkout")
+    assert fresh.missing()["all"] > 0
+    return fresh
+
+
+@pytest.fixture
+def checkout(planned: Checkout, tmp_path: Path) -> Iterator[Checkout]:
+    """Return a checkout of the test's own in which nothing was trained."""
+    yield from _own(planned, tmp_path / "checkout")
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, subprocess.CompletedProcess[str]]:
+    """Return a checkout whose smoke study was built once for all tests, and what the command said; read only."""
+    built = _fresh(tmp_path_factory.mktemp("smoke") / "checkout")
+    return built, built.report()
+
+
+@pytest.fixture
+def trained(smoke: tuple[Checkout, subprocess.CompletedProcess[str]], tmp_path: Path) -> Iterator[Checkout]:
+    """Return a checkout of the test's own, with the smoke study built in another place."""
+    built, finished = smoke
+    assert finished.returncode == 0, finished.stderr
+    yield from _own(built, tmp_path / "trained")
+
+
+def _fresh(root: Path) -> Checkout:
+    for name in FOLDERS:
+        shutil.copytree(paths.ROOT / name, root / name, ignore=LEFT_OUT)
+    shutil.copy(paths.ROOT / "requirements.lock", root)
+    (root / "reports").mkdir()
+    return Checkout(root)
+
+
+def _own(source: Checkout, root: Path) -> Iterator[Checkout]:
+    """Yield a copy; then end the processes that a failed test left behind."""
+    copied = source.copy(root)
+    yield copied
+    for process in copied.processes():
+        with contextlib.suppress(psutil.Error):
+            process.kill()

@@ -1,0 +1,360 @@
+"""The notebooks: thin, without outputs, with plain Keras lines that compute what the study computes."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections import Counter
+
+import nbformat
+import numpy as np
+import pytest
+
+from lstmstudy import paths
+from lstmstudy.data.catalog import CATALOG
+from lstmstudy.params import load_technique
+from lstmstudy.recipe import Recipe
+from lstmstudy.study import open_study
+from lstmstudy.techniques import TECHNIQUES, Dropout, RecurrentDropout
+
+pytest_plugins = ["checkout"]
+
+NOTEBOOKS = {path.stem: path for path in sorted(paths.NOTEBOOKS.glob("*.ipynb"))}
+PLAIN = "plain-keras"
+SUNSPOTS = CATALOG["sunspots"]
+WIDE = Recipe(layers=2, width=32)
+
+
+def read(name):
+    """Return a notebook."""
+    return nbformat.read(NOTEBOOKS[name], as_version=4)
+
+
+def tags(cell):
+    """Return the tags of a cell."""
+    return cell.metadata.get("tags", [])
+
+
+def code_cells(name):
+    """Return the code cells of a notebook."""
+    return [cell for cell in read(name).cells if cell.cell_type == "code"]
+
+
+def parameters(name):
+    """Return the one cell with the parameters."""
+    (cell,) = [cell for cell in code_cells(name) if "parameters" in tags(cell)]
+    return cell
+
+
+every_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
+
+
+def test_there_is_a_notebook_for_every_technique():
+    """The chapter that a technique's file names exists and asks for that technique."""
+    assert {"00_overfitting", "99_comparison"} <= NOTEBOOKS.keys()
+    for technique in TECHNIQUES:
+        code = [cell.source for cell in code_cells(load_technique(technique).notebook)]
+        assert any(f'study.arms("{technique}")' in source for source in code)
+
+
+@every_notebook
+def test_a_notebook_is_committed_without_outputs(name):
+    """No output, no count, no attachment, and nothing that an editor or papermill noted."""
+    notebook = read(name)
+    nbformat.validate(notebook)
+    assert notebook.metadata.keys() <= {"kernelspec", "language_info"}
+    assert notebook.metadata.language_info.keys() == {"name"}
+    for cell in notebook.cells:
+        assert cell.metadata.keys() <= {"tags"}
+        assert "attachments" not in cell
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
+
+
+@every_notebook
+def test_every_cell_has_an_id_of_its_own(name):
+    """Cells are told apart by their ids."""
+    ids = Counter(
+        cell.id
+        for cell in json.loads(
+            NOTEBOOKS[name].read_text(encoding="utf-8"), object_hook=nbformat.from_dict
+        ).cells
+    )
+    assert max(ids.values()) == 1
+
+
+@every_notebook
+def test_a_notebook_opens_with_its_title(name):
+    """The first cell is prose with the one heading of level 1."""
+    first, *others = read(name).cells
+    assert first.cell_type == "markdown"
+    assert first.source.startswith("# ")
+    prose = [
+        first.source.removeprefix("# "),
+        *(cell.source for cell in others if cell.cell_type == "markdown"),
+    ]
+    assert not any(line.startswith("# ") for source in prose for line in source.splitlines())
+
+
+@every_notebook
+def test_every_parameter_is_read(name):
+    """The parameters stand in one cell of plain assignments, and each of them is used in a later cell."""
+    cells = code_cells(name)
+    assert cells[0] == parameters(name)
+    statements = ast.parse(cells[0].source).body
+    assert statements
+    assert all(isinstance(statement, ast.Assign) for statement in statements)
+    names = {target.id for statement in statements for target in statement.targets}
+    later = [node for cell in cells[1:] for node in ast.walk(ast.parse(cell.source))]
+    used = {node.id for node in later if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    stored = {node.id for node in later if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    assert names <= used
+    assert not names & stored
+    assert "profile" in names
+
+
+@every_notebook
+def test_the_default_parameters_are_those_of_the_default_study(name):
+    """A notebook that somebody opens runs with the profile that make runs."""
+    values = {}
+    exec(parameters(name).source, values)  # noqa: S102 - our own cell
+    assert values["profile"] == "default"
+
+
+@every_notebook
+def test_a_notebook_has_no_logic(name):
+    """No loop, no function, no class, no condition: what a notebook does is a call into the package."""
+    logic = (
+        ast.For,
+        ast.While,
+        ast.FunctionDef,
+        ast.Lambda,
+        ast.ClassDef,
+        ast.If,
+        ast.Try,
+        ast.With,
+        ast.comprehension,
+    )
+    for cell in code_cells(name):
+        assert not [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, logic)]
+
+
+@every_notebook
+def test_no_number_is_typed_into_a_notebook(name):
+    """Outside the parameters and the lines to copy, code has no numbers; what is said comes from the data."""
+    for cell in code_cells(name):
+        if PLAIN in tags(cell) or "parameters" in tags(cell):
+            continue
+        constants = [
+            node.value for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Constant)
+        ]
+        assert all(isinstance(value, str) for value in constants)
+        assert not any(character.isdigit() for value in constants for character in value)
+
+
+@every_notebook
+def test_every_figure_is_shown_with_what_it_finds(name):
+    """Each cell that compares ends in show(...) or say(...), so that no figure is without its sentence."""
+    own = [cell for cell in code_cells(name) if PLAIN not in tags(cell) and "parameters" not in tags(cell)]
+    opening, *comparing = own
+    assert "open_study(profile)" in opening.source
+    assert comparing
+    for cell in comparing:
+        last = ast.parse(cell.source).body[-1]
+        assert isinstance(last, ast.Expr)
+        assert last.value.func.id in {"show", "say"}
+
+
+def copied(name, tmp_path):
+    """Return what the plain Keras cells of a notebook define."""
+    from lstmstudy.program import limit_threads
+
+    limit_threads()  # as everything else in this process that trains
+    cells = [cell.source for cell in code_cells(name) if PLAIN in tags(cell)]
+    assert cells
+    names = {}
+    if any("study." in source for source in cells):
+        names["study"] = open_study("smoke", store=tmp_path)
+    for source in cells:
+        exec(source, names)  # noqa: S102 - our own cells
+    return names
+
+
+def network(*techniques):
+    """Return the study's network on sunspots with some techniques on."""
+    from lstmstudy.network import Network
+
+    return Network(WIDE.adding(*techniques), SUNSPOTS)
+
+
+def assert_same_function(model, study):
+    """Copy the weights of a model into the study's network and compare the two at inference."""
+    ours = study.model.trainable_variables
+    theirs = model.trainable_variables
+    assert [variable.shape for variable in theirs] == [variable.shape for variable in ours]
+    rng = np.random.default_rng(1)
+    for mine, other in zip(ours, theirs, strict=True):
+        other.assign(rng.normal(scale=0.4, size=other.shape))
+        mine.assign(other.numpy())
+    x = rng.normal(size=(5, SUNSPOTS.window, SUNSPOTS.n_features)).astype("float32")
+    expected = study.model(x, training=False).numpy()
+    assert np.ptp(expected) > 0.01
+    np.testing.assert_allclose(model(x, training=False).numpy(), expected, atol=1e-5)
+
+
+def dropped(layer, features):
+    """Return where a dropout layer drops in training, (batch, time, features)."""
+    import keras
+
+    return layer(keras.ops.ones((8, 12, features)), training=True).numpy()
+
+
+def assert_same_dropping(model, study, name, per):
+    """Compare the places, the number and the masks of dropout layers in two models."""
+    import keras
+
+    kinds = [type(layer).__name__ for layer in model.layers]
+    layers = [model.layers[place - 1] for place, kind in enumerate(kinds) if kind == "LSTM"]
+    ours = study.placed[name]
+    assert len(layers) == len(ours) == WIDE.layers
+    assert sum("Dropout" in kind for kind in kinds) == len(layers)
+    assert model.layers[0] is layers[0]  # the first one is in front of the first LSTM layer
+    order = [layer.name for layer in study.model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    assert order == [f"{name}_1", "lstm_1", f"{name}_2", "lstm_2", "head"]
+    for theirs, mine in zip(layers, ours, strict=True):
+        assert theirs.rate == pytest.approx(float(mine.rate.numpy()))
+        for layer in (theirs, mine):
+            masks = dropped(layer, WIDE.width)
+            assert set(np.unique(masks.round(4))) == {0.0, np.float32(1 / 0.7).round(4)}
+            assert len({masks[sample].tobytes() for sample in range(8)}) == 8
+            steps = {masks[:, step].tobytes() for step in range(12)}
+            assert len(steps) == (12 if per == "step" else 1)
+
+
+def test_the_plain_network_is_the_baseline(tmp_path):
+    """00: with the same weights the lines to copy predict what the study's baseline predicts."""
+    model = copied("00_overfitting", tmp_path)["model"]
+    assert_same_function(model, network())
+    assert model.optimizer.learning_rate.numpy() == pytest.approx(WIDE.learning_rate)
+
+
+@pytest.mark.parametrize(("variable", "per"), [("per_step", "step"), ("per_sequence", "sequence")])
+def test_plain_dropout_is_the_studys_dropout(tmp_path, variable, per):
+    """01: both forms compute the study's function, and drop at the same places with masks of the same life."""
+    model = copied("01_dropout", tmp_path)[variable]
+    study = network(Dropout(0.3, per=per))
+    assert_same_function(model, study)
+    assert_same_dropping(model, study, "dropout", per)
+
+
+def test_plain_recurrent_dropout_is_the_studys_variational_form(tmp_path):
+    """02: Keras's argument drops the state of both layers by one mask for all steps, as the study's hook does."""
+    import keras
+
+    model = copied("02_recurrent_variational_dropout", tmp_path)["variational"]
+    study = network(RecurrentDropout(0.3, form="sequence"))
+    assert_same_function(model, study)
+    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
+    hooks = study.placed["recurrent_dropout"]
+    assert len(layers) == len(hooks) == WIDE.layers
+    for layer, hook in zip(layers, hooks, strict=True):
+        assert layer.dropout == 0
+        assert layer.recurrent_dropout == pytest.approx(float(hook.rate.numpy()))
+        assert hook.sample(8, 12, WIDE.width).shape == (1, 8, WIDE.width)
+        # Keras asks for a mask at every step, and gets the one that it drew at the first.
+        state = keras.ops.ones((8, WIDE.width))
+        drawn = [layer.cell.get_recurrent_dropout_mask(state) for _ in range(2)]
+        np.testing.assert_array_equal(*(np.asarray(mask) for mask in drawn))
+        layer.cell.reset_recurrent_dropout_mask()
+
+
+def test_the_studys_layers_serve_in_a_plain_model(tmp_path):
+    """02: the model with the study's own layers is the baseline at inference, and drops per step in training."""
+    model = copied("02_recurrent_variational_dropout", tmp_path)["per_step"]
+    assert_same_function(model, network())
+    first, second = (layer for layer in model.layers if type(layer).__name__ == "LSTM")
+    for layer, form in ((first, "step"), (second, "candidate")):
+        (hook,) = layer.hooks
+        (ours, _) = network(RecurrentDropout(0.3, form=form)).placed["recurrent_dropout"]
+        assert type(hook) is type(ours)
+        assert float(hook.rate.numpy()) == pytest.approx(float(ours.rate.numpy()))
+        masks = hook.sample(8, 12, WIDE.width).numpy()
+        assert masks.shape == (12, 8, WIDE.width)
+        assert len({masks[step].tobytes() for step in range(12)}) == 12
+
+
+def test_plain_early_stopping_keeps_the_epoch_of_the_reading(tmp_path):
+    """05: what Keras restores after `fit` is what the study reads from the same validation errors."""
+    from lstmstudy.readings import Validation, read
+
+    names = copied("05_early_stopping", tmp_path)
+    model, history, stop, fold = (names[name] for name in ("model", "history", "stop", "fold"))
+    assert stop.restore_best_weights
+    errors = np.array(history.history["val_mse"])
+    kept = read(Validation(errors), f"patience {stop.patience}")
+    assert kept.epoch == stop.best_epoch == int(np.argmin(errors))
+    assert kept.cost == len(errors)
+    restored = np.mean(np.square(model.predict(fold.validation.x, verbose=0) - fold.validation.y))
+    assert restored == pytest.approx(errors[kept.epoch], rel=1e-5)
+    assert_same_function(model, network())
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("00_overfitting", "."), ("99_comparison", "elsewhere"), ("05_early_stopping", "notebooks")],
+)
+def test_papermill_by_itself_trains_nothing_that_is_stored(trained, name, folder):
+    """From the root, from the notebooks' folder and from another folder, a notebook runs to its end."""
+    before = trained.outcomes()
+    place = trained.root / folder
+    place.mkdir(exist_ok=True)
+    source = trained.root / "notebooks" / f"{name}.ipynb"
+    target = trained.root / "out.ipynb"
+    finished = trained.run("-m", "papermill", str(source), str(target), "-p", "profile", "smoke", cwd=place)
+    assert finished.returncode == 0, finished.stderr
+    outputs = [output for cell in nbformat.read(target, 4).cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert [output for output in outputs if output.get("metadata", {}).get("lstmstudy", {}).get("finding")]
+    assert trained.outcomes() == before
+
+
+ARM = """\
+from lstmstudy import Dropout, open_study, say
+
+study = open_study(profile)
+arm = study.arm(Dropout(0.4))
+before = set(study.store.files())
+"""
+SAYS = """\
+counts = [len(set(study.store.files()) - before)]
+study.ablate(arm)
+counts.append(len(set(study.store.files()) - before))
+print(counts, ablation.effect(arm).arm, len(ablation.effect(arm).log_ratios))
+"""
+
+
+def test_an_arm_that_a_reader_adds_is_trained_once(trained):
+    """In a kernel a new arm trains its 2 x 2 runs behind a progress bar, and asking again trains nothing."""
+    before = trained.outcomes()
+    cells = [
+        nbformat.v4.new_code_cell("profile = 'default'", metadata={"tags": ["parameters"]}),
+        *(nbformat.v4.new_code_cell(source) for source in (ARM, "ablation = study.ablate(arm)", SAYS)),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=read("00_overfitting").metadata)
+    source, target = trained.root / "notebooks" / "mine.ipynb", trained.root / "out.ipynb"
+    nbformat.write(notebook, source)
+    finished = trained.run("-m", "papermill", str(source), str(target), "-p", "profile", "smoke")
+    assert finished.returncode == 0, finished.stderr
+    *_, training, saying = nbformat.read(target, 4).cells
+    bars = [
+        output
+        for output in training.outputs
+        if "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    ]
+    assert len(bars) == 1
+    assert [output.text for output in saying.outputs] == ["[4, 4] dropout 0.4 per step 4\n"]
+    after = trained.outcomes()
+    assert before.items() <= after.items()
+    assert len(after) == len(before) + 4
+    assert "mine" not in trained.missing()

@@ -1,0 +1,76 @@
+"""What is said while runs train: a bar in a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from lstmstudy import progress
+from lstmstudy.progress import minutes, progress_bar
+
+
+@pytest.fixture(autouse=True)
+def _no_kernel(monkeypatch):
+    """Make sure that no other test's import looks like a notebook."""
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Return a clock, in seconds, that only the test moves."""
+    made = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: made.now))
+    return made
+
+
+def test_a_log_gets_plain_lines_of_which_the_last_says_all_done(capsys):
+    """Without a terminal no character moves the cursor, and the last line counts every run."""
+    with progress_bar(3) as bar:
+        for _ in range(3):
+            bar.update()
+    said, complaint = capsys.readouterr()
+    assert said.splitlines()[-1] == "training: 3 of 3 runs, 0 s left"
+    assert not {"\r", "\x1b", "\b"} & set(said)
+    assert complaint == ""
+
+
+def test_a_log_gets_a_line_now_and_then_with_the_time_that_is_left(capsys, clock):
+    """Runs that take 10 s each are told of every second time, and the rest is judged by those that are done."""
+    with progress_bar(4, "retraining") as bar:
+        for _ in range(4):
+            clock.now += 10
+            bar.update()
+    assert capsys.readouterr().out.splitlines() == [
+        "retraining: 2 of 4 runs, 20 s left",
+        "retraining: 4 of 4 runs, 0 s left",
+    ]
+
+
+def test_work_that_stops_early_does_not_say_that_all_is_done(capsys, clock):
+    """A bar that is left by an error, or before its last run, has no last line."""
+    with pytest.raises(RuntimeError), progress_bar(3) as bar:
+        bar.update()
+        raise RuntimeError
+    assert capsys.readouterr().out == ""
+
+
+def test_a_terminal_gets_a_bar_that_stays_on_its_line(monkeypatch, capsys):
+    """With a terminal on stderr the bar is drawn there, over itself, up to the last run."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with progress_bar(2) as bar:
+        bar.update()
+        bar.update()
+    said, drawn = capsys.readouterr()
+    assert said == ""
+    assert drawn.count("\r") >= 2
+    assert "2/2" in drawn.rpartition("\r")[2]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.2, "0 s"), (89.4, "89 s"), (90, "2 min"), (600, "10 min"), (7230, "120 min")]
+)
+def test_durations_are_told_in_seconds_or_minutes(seconds, words):
+    """Below a minute and a half it is seconds, then minutes."""
+    assert minutes(seconds) == words

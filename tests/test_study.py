@@ -1,0 +1,389 @@
+"""The study trains what is missing once, reads what is stored, and chooses without seeing a test figure."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from engine import made_outcome, made_result, stand_in
+
+from lstmstudy import paths, study
+from lstmstudy.ablation import ALL_TASKS
+from lstmstudy.plan import expected_seconds, task_cache
+from lstmstudy.readings import READINGS
+from lstmstudy.store import MissingRunsError, RunStore
+from lstmstudy.study import open_study
+from lstmstudy.techniques import Dropout, EarlyStopping, RecurrentDropout
+from lstmstudy.workers import Failure
+
+PROFILE = """\
+tasks: [sunspots, digits_rows]
+techniques: [dropout, recurrent_dropout, early_stopping]
+units: 5
+network:
+  layers: 2
+  width: 8
+training:
+  epochs: 12
+  batch_size: 32
+  learning_rate: 0.003
+grids:
+  dropout:
+    rate: [0.1, 0.3, 0.5]
+    per: [step]
+  recurrent_dropout:
+    rate: [0.2]
+  early_stopping:
+    patience: [1, 3]
+"""
+EPOCHS = 12
+TASKS = {"sunspots": "rmse", "digits_rows": "cross_entropy"}
+
+
+class Bench:
+    """A study of tiny tasks whose training is replaced by something instant."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.store = folder / "store"
+        self.trained = []
+        self.failing = set()  # identities
+        shutil.copytree(paths.PARAMS / "techniques", folder / "params" / "techniques")
+        (folder / "params" / "mine.yaml").write_text(PROFILE, encoding="utf-8")
+        self.tasks = {name: stand_in(task_cache(self.store), name) for name in TASKS}
+
+    def open(self, store=None):
+        """Return the study, opened anew."""
+        return open_study("mine", store=store or self.store, folder=self.folder / "params")
+
+    def train_all(self, runs, cache, *, keep):
+        """Hand over an outcome for every run, and failures for those that fail."""
+        assert cache == task_cache(self.store)
+        self.trained += [run.identity for run in runs]
+        for run in runs:
+            if run.identity not in self.failing:
+                keep(made_outcome(run.identity, curves_of(run), seconds=run.recipe.epochs / 10))
+        return [Failure(run, "its worker ended twice") for run in runs if run.identity in self.failing]
+
+
+def curves_of(run):
+    """Return a result with curves drawn from the run's identity; dropout .3 is best on validation."""
+    rng = np.random.default_rng(int(run.identity[:12], 16))
+    shift = 0.0
+    for technique in run.recipe.techniques:
+        shift = abs(technique.rate - 0.3) - 0.4
+    validation = 2 + shift + 0.1 * rng.normal(size=EPOCHS) + 0.3 * (np.linspace(-1, 1, EPOCHS) - 0.2) ** 2
+    test = validation + 0.1 * rng.normal(size=EPOCHS)
+    return made_result(validation, test, metric=TASKS[run.task], seed=run.seed)
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    """Return a bench whose study trains on it."""
+    made = Bench(tmp_path)
+    monkeypatch.setattr(study, "train_all", made.train_all)
+    return made
+
+
+def put(opened, arm, task, results):
+    """Store these results as those of an arm in the units of a task."""
+    for unit, result in zip(opened.plan.units(task), results, strict=True):
+        opened.store.save(made_outcome(opened.plan.run(arm, unit).identity, result))
+
+
+def test_a_unit_uses_the_folds_in_turn(bench):
+    """Unit k has seed k and fold k mod F, the same for all arms."""
+    plan = bench.open().plan
+    assert [(unit.fold, unit.seed) for unit in plan.units("sunspots")] == [(k % 3, k) for k in range(5)]
+    assert [(unit.fold, unit.seed) for unit in plan.units("digits_rows")] == [(k % 2, k) for k in range(5)]
+    run = plan.run(plan.arm(Dropout(0.3)), plan.units("sunspots")[4])
+    assert (run.task, run.fold, run.seed, run.content) == ("sunspots", 1, 4, bench.tasks["sunspots"].content)
+
+
+def test_every_notebook_has_the_baseline_first_and_shares_its_runs(bench):
+    """The baseline is planned once for all notebooks, and early stopping, which reads it, adds no run."""
+    plan = bench.open().plan
+    assert all(arms[0] == plan.baseline for arms in plan.notebooks.values())
+    everything = plan.runs(arm for arms in plan.notebooks.values() for arm in arms)
+    assert len(everything) == (1 + 3 + 3) * 5 * 2
+    assert len(plan.runs(plan.arms("early_stopping"))) == len(plan.runs([plan.baseline])) == 10
+
+
+def test_only_what_is_missing_is_trained_and_nothing_twice(bench):
+    """A second look trains nothing, and a new arm, made up in a cell, trains its own runs alone."""
+    opened = bench.open()
+    opened.ablate(*opened.arms("dropout"))
+    assert len(bench.trained) == len(set(bench.trained)) == 4 * 10
+    opened.ablate(*opened.arms("dropout"))
+    bench.open().ablate(*opened.arms("dropout"), *opened.arms("early_stopping"), opened.baseline)
+    assert len(bench.trained) == 40
+    bench.open().ablate(opened.arm(Dropout(0.45, "sequence")), opened.arm(Dropout(0.0)))
+    assert len(bench.trained) == len(set(bench.trained)) == 50
+
+
+def test_a_damaged_outcome_alone_is_trained_again(bench, capsys):
+    """A truncated file is named, and only its run is missing."""
+    opened = bench.open()
+    opened.ablate()
+    identity, path = next(iter(opened.store.files().items()))
+    path.write_bytes(path.read_bytes()[:50])
+    fresh = bench.open()
+    ablation = fresh.ablate()
+    assert bench.trained[10:] == [identity]
+    assert path.name in capsys.readouterr().err
+    assert len(ablation.results(fresh.baseline, "sunspots")) == 5
+
+
+def test_a_run_without_an_outcome_is_named_and_its_unit_enters_no_number(bench, capsys):
+    """The other units stand, for every arm alike; the next look tries the run again."""
+    opened = bench.open()
+    arm = opened.arm(Dropout(0.3))
+    lost = opened.plan.run(arm, opened.plan.units("sunspots")[2])
+    bench.failing = {lost.identity}
+    ablation = opened.ablate(arm)
+    assert "missing: sunspots, seed 2: its worker ended twice" in capsys.readouterr().err
+    assert [unit.seed for unit in ablation.units("sunspots")] == [0, 1, 3, 4]
+    assert len(ablation.units("digits_rows")) == 5
+    for each in (arm, opened.baseline):
+        assert ablation.errors(each, "sunspots").shape == (4,)
+        assert ablation.curves(each, "sunspots", "train").shape == (4, EPOCHS)
+    assert ablation.effect(arm).log_ratios.shape == (9,)
+    with pytest.raises(MissingRunsError, match="Received: run="):
+        opened.outcome(lost)
+    bench.failing = set()
+    assert len(opened.ablate(arm).units("sunspots")) == 5
+    assert bench.trained[-1] == lost.identity
+
+
+def test_a_task_without_one_whole_unit_is_an_error(bench):
+    """Where nothing can be compared, the error says so instead of giving a number."""
+    opened = bench.open()
+    bench.failing = {
+        opened.plan.run(opened.baseline, unit).identity for unit in opened.plan.units("sunspots")
+    }
+    arm = opened.arm(Dropout(0.3))
+    ablation = opened.ablate(arm)
+    with pytest.raises(MissingRunsError, match=r"Received: task='sunspots'$"):
+        ablation.effect(arm)
+    with pytest.raises(MissingRunsError, match=r"Received: task='sunspots'$"):
+        ablation.errors(opened.baseline, "sunspots")
+
+
+def with_noise(result, rng):
+    """Return a result whose test figures are noise."""
+    return dataclasses.replace(
+        result,
+        curves={
+            name: np.exp(rng.normal(size=curve.shape)) if name.startswith("test/") else curve
+            for name, curve in result.curves.items()
+        },
+        predictions={**result.predictions, "test": rng.normal(size=result.predictions["test"].shape)},
+    )
+
+
+def choices(opened):
+    """Return every epoch, cost and strength that is chosen in a study."""
+    ablation = opened.ablate(*opened.all_arms)
+    return {
+        "chosen": [ablation.chosen(name).name for name in ("dropout", "recurrent_dropout", "early_stopping")],
+        "kept": [
+            ablation.kept(arm, task, reading).tolist()
+            for arm in ablation.arms.values()
+            for task in TASKS
+            for reading in READINGS
+        ],
+        "cost": [ablation.cost(arm, task).tolist() for arm in ablation.arms.values() for task in TASKS],
+        "validation": [
+            ablation.errors(arm, task, part="validation").tolist()
+            for arm in ablation.arms.values()
+            for task in TASKS
+        ],
+    }
+
+
+def test_no_choice_changes_when_all_test_figures_are_noise(bench, tmp_path):
+    """Kept epochs, costs and chosen strengths are the same; the effects on the test part are not."""
+    opened = bench.open()
+    expected = choices(opened)
+    assert expected["chosen"][0] == "dropout 0.3 per step"
+    rng, other = np.random.default_rng(0), tmp_path / "other"
+    shutil.copytree(task_cache(bench.store), task_cache(other))
+    for identity in opened.store.files():
+        outcome = opened.store.load(identity)
+        RunStore(other).save(dataclasses.replace(outcome, result=with_noise(outcome.result, rng)))
+    sealed = bench.open(other)
+    trained = len(bench.trained)
+    assert choices(sealed) == expected
+    assert len(bench.trained) == trained
+    arm = opened.arm(Dropout(0.3))
+    assert sealed.ablate(arm).effect(arm).estimate != opened.ablate(arm).effect(arm).estimate
+
+
+def test_no_choice_changes_with_the_test_error_of_the_simple_references(bench):
+    """Where a run diverged, what stands in for it in a choice is no figure of the test part either."""
+    chosen = set()
+    arms = bench.open().arms("dropout")
+    for arm in (bench.open().baseline, *arms):
+        for task, metric in TASKS.items():
+            results = [curves_of(bench.open().plan.run(arm, unit)) for unit in bench.open().plan.units(task)]
+            if arm == arms[1]:
+                results[0] = made_result([np.nan] * EPOCHS, metric=metric, diverged="training loss inf")
+            put(bench.open(), arm, task, results)
+    for error in (0.01, 1e6):
+        opened = bench.open()
+        for name, task in opened.plan.tasks.items():
+            references = tuple({"naive": {TASKS[name]: error}} for _ in task.folds)
+            opened.plan.tasks[name] = dataclasses.replace(task, references=references)
+        chosen.add(opened.ablate(*arms).chosen("dropout").name)
+    assert len(chosen) == 1
+
+
+def constant(error, *, metric="rmse", diverged=None):
+    """Return a result whose errors are one number on validation and test."""
+    curve = np.full(EPOCHS, np.nan if diverged else error)
+    return made_result(curve, curve, metric=metric, diverged=diverged)
+
+
+@pytest.mark.parametrize(
+    ("arm", "control", "expected"),
+    [
+        (0.5, 2.0, np.log(0.5 / 2.0)),
+        (None, 0.5, np.log(1.0 / 0.5)),  # the naive reference has an error of 1
+        (None, 2.0, 0.0),  # the pair's error is the higher one
+        (0.5, None, np.log(0.5 / 1.0)),
+        (2.0, None, 0.0),
+        (None, None, 0.0),
+    ],
+)
+def test_a_diverged_run_enters_with_the_naive_error_or_that_of_its_pair(arm, control, expected, bench):
+    """The higher of the two stands in for it; two diverged runs are a tie."""
+    opened = bench.open()
+    dropout = opened.arm(Dropout(0.3))
+    for each, error in ((dropout, arm), (opened.baseline, control)):
+        results = [constant(1.5)] * 4
+        results.append(constant(error, diverged=None if error else "training loss nan in epoch 1"))
+        put(opened, each, "sunspots", results)
+    ratios = opened.ablate(dropout).log_ratios(dropout, "sunspots")
+    np.testing.assert_allclose(ratios, [0, 0, 0, 0, expected], atol=1e-12)
+
+
+def test_a_diverged_run_has_curves_and_a_kept_epoch_only_as_far_as_it_came(bench):
+    """Where no epoch was scored, epoch and cost are NaN; the error is NaN wherever a run diverged."""
+    opened = bench.open()
+    early = made_result([np.nan] * EPOCHS, diverged="training loss nan in epoch 1")
+    late = made_result([3.0, 2.0, 2.5, *[np.nan] * (EPOCHS - 3)], diverged="training loss nan in epoch 4")
+    put(opened, opened.baseline, "sunspots", [early, late, *[constant(1.0)] * 3])
+    ablation = opened.ablate()
+    np.testing.assert_array_equal(ablation.kept(opened.baseline, "sunspots"), [np.nan, 2, 1, 1, 1])
+    np.testing.assert_array_equal(ablation.cost(opened.baseline, "sunspots"), [np.nan, 3, 12, 12, 12])
+    np.testing.assert_array_equal(ablation.kept(opened.baseline, "sunspots", "last"), [np.nan, 3, 12, 12, 12])
+    assert np.isnan(ablation.errors(opened.baseline, "sunspots")).tolist() == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
+def test_an_arm_and_its_control_are_read_alike(bench):
+    """At the selected epoch both; an arm that is itself a reading is compared with the last epoch."""
+    opened = bench.open()
+    dropout, stopping = opened.arm(Dropout(0.3)), opened.arm(EarlyStopping(3))
+    ablation = opened.ablate(dropout, stopping)
+    for task, metric in TASKS.items():
+        for arm, reading in ((dropout, "selected"), (stopping, "last")):
+            pairs = zip(ablation.results(arm, task), ablation.results(opened.baseline, task), strict=True)
+            expected = [
+                np.log(one.curves[f"test/{metric}"][one.keeps(arm.reading).epoch])
+                - np.log(other.curves[f"test/{metric}"][other.keeps(reading).epoch])
+                for one, other in pairs
+            ]
+            np.testing.assert_allclose(ablation.log_ratios(arm, task), expected, atol=1e-12)
+    asked = ablation.log_ratios(dropout, "sunspots", control=(dropout, "selected"))
+    np.testing.assert_array_equal(asked, np.zeros(5))
+
+
+def test_early_stopping_is_a_reading_of_the_baseline(bench):
+    """Its arm has the baseline's recipe, so its runs are the baseline's."""
+    opened = bench.open()
+    arm = opened.arm(EarlyStopping(3))
+    assert arm.recipe == opened.baseline.recipe
+    assert (arm.reading, opened.baseline.reading) == ("patience 3", "selected")
+    opened.ablate(*opened.arms("early_stopping"))
+    assert len(bench.trained) == 10
+
+
+def test_an_effect_weighs_tasks_alike_and_says_what_it_is_of(bench):
+    """The estimate over all tasks is the mean of those of each, inside its interval."""
+    opened = bench.open()
+    arm = opened.arm(RecurrentDropout(0.2, "candidate"))
+    ablation = opened.ablate(arm)
+    by_task = {task: ablation.effect(arm, task) for task in TASKS}
+    overall = ablation.effect(arm)
+    assert overall.estimate == pytest.approx(np.mean([each.estimate for each in by_task.values()]))
+    assert overall.low < overall.estimate < overall.high
+    assert (overall.task, overall.arm, overall.technique) == (ALL_TASKS, arm.name, "recurrent_dropout")
+    assert (overall.strength, overall.variant) == (0.2, "on the candidate")
+    assert overall.log_ratios.shape == (10,)
+    assert all(each.task == task and each.log_ratios.shape == (5,) for task, each in by_task.items())
+    assert [effect.arm for effect in ablation.effects()] == [arm.name]
+
+
+def test_results_come_unit_by_unit(bench):
+    """Errors, curves, seconds and references of an arm stand in the order of the units."""
+    opened = bench.open()
+    ablation = opened.ablate()
+    results = ablation.results(opened.baseline, "digits_rows")
+    expected = [result.error("selected") for result in results]
+    np.testing.assert_array_equal(ablation.errors(opened.baseline, "digits_rows"), expected)
+    secondary = ablation.curves(opened.baseline, "digits_rows", "test", "error_rate")
+    np.testing.assert_array_equal(secondary, [result.curves["test/error_rate"] for result in results])
+    np.testing.assert_allclose(ablation.seconds(opened.baseline, "digits_rows"), [EPOCHS / 10] * 5)
+    references = ablation.references("digits_rows")
+    assert {name: numbers.shape for name, numbers in references.items()} == {"majority": (5,)}
+
+
+def test_the_expected_time_follows_from_stored_runs_of_the_same_kind(bench):
+    """Seconds scale with the epochs; without any stored run a guess stands in."""
+    opened = bench.open()
+    runs = list(opened.plan.runs([opened.baseline]).values())
+    guess = expected_seconds(runs, runs, opened.store)
+    assert guess > 0
+    opened.ablate()
+    longer = [
+        dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, epochs=10 * EPOCHS)) for run in runs
+    ]
+    assert expected_seconds(longer, runs, opened.store) == pytest.approx(len(runs) * EPOCHS)
+    assert expected_seconds([], runs, opened.store) == 0
+
+
+def test_reading_a_study_loads_no_tensorflow(bench):
+    """Opening a study whose runs are stored, reading it and comparing arms leave TensorFlow alone."""
+    bench.open().ablate(bench.open().arm(Dropout(0.3)))
+    code = (
+        "import pathlib, sys; from lstmstudy import Dropout, open_study;"
+        "folder = pathlib.Path(sys.argv[1]);"
+        "study = open_study('mine', store=folder / 'store', folder=folder / 'params');"
+        "arm = study.arm(Dropout(0.3)); print(study.ablate(arm).effect(arm).estimate);"
+        "print([name for name in ('tensorflow', 'keras') if name in sys.modules])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(paths.ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, bench.folder],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    estimate, loaded = done.stdout.splitlines()
+    opened = bench.open()
+    assert (
+        float(estimate) == opened.ablate(opened.arm(Dropout(0.3))).effect(opened.arm(Dropout(0.3))).estimate
+    )
+    assert loaded == "[]"
