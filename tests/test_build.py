@@ -106,14 +106,13 @@ def with_cell(checkout, name, source):
     return before
 
 
-def thin(checkout, name):
-    """Take the lines to copy out of a notebook: without them it loads no TensorFlow, and is executed in no time."""
+def keep_cells(checkout, name, wanted):
+    """Leave only some cells in a notebook: one that loads no TensorFlow, or draws nothing, is executed in no time."""
     path = checkout.root / "notebooks" / f"{name}.ipynb"
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    plain = [cell for cell in notebook["cells"] if "plain-keras" in cell["metadata"].get("tags", [])]
-    assert plain
-    notebook["cells"] = [cell for cell in notebook["cells"] if cell not in plain]
-    path.write_text(json.dumps(notebook), encoding="utf-8")
+    kept = [cell for cell in notebook["cells"] if wanted(cell)]
+    assert 2 < len(kept) < len(notebook["cells"])
+    path.write_text(json.dumps({**notebook, "cells": kept}), encoding="utf-8")
 
 
 def test_the_smoke_study_ends_in_a_report(smoke):
@@ -264,20 +263,36 @@ def test_an_edited_template_is_rendered_without_executing(smoke, trained):
     assert "none was typed in." in trained.page()
 
 
+def damage(checkout):
+    """Truncate, empty and alter one outcome each; return the results that these had, by the name of the file."""
+    store, (truncated, emptied, altered) = RunStore(checkout.store), sorted(checkout.store.glob("*.npz"))[:3]
+    results = {
+        path.name: result_digest(store.load(path.name.partition("-")[0]).result)
+        for path in (truncated, emptied, altered)
+    }
+    truncated.write_bytes(truncated.read_bytes()[:-100])
+    emptied.write_bytes(b"")
+    data = bytearray(altered.read_bytes())
+    data[len(data) // 2] ^= 1
+    altered.write_bytes(data)
+    return results
+
+
 @pytest.fixture(scope="module")
 def continued(planned, tmp_path_factory, wait):
-    """Return a checkout whose study of one's own was killed in the middle and then continued, and what was seen."""
+    """Return a study of one's own that was killed, damaged and continued, and what was seen of it."""
     checkout = planned.copy(tmp_path_factory.mktemp("mine") / "checkout")
     (checkout.root / "params" / "mine.yaml").write_text(MINE, encoding="utf-8")
-    thin(checkout, "01_dropout")
+    keep_cells(checkout, "01_dropout", lambda cell: "plain-keras" not in cell["metadata"].get("tags", []))
     seen = {"planned": checkout.missing("mine")}
     building = checkout.started("report", "--profile", "mine")
-    seen["began"] = wait(lambda: len(checkout.outcomes()) >= 2)
+    seen["began"] = wait(lambda: len(checkout.outcomes()) >= 4)
     seen["running"] = len(checkout.processes())
     building.kill()
     building.wait()
     seen["ended"] = wait(lambda: not checkout.processes(), seconds=20)
     seen["killed"] = checkout.outcomes()
+    seen["damaged"] = damage(checkout)
     seen["finished"] = checkout.study("report", "--profile", "mine", "--only", "01_dropout")
     yield checkout, seen
     for process in checkout.processes():
@@ -291,20 +306,35 @@ def mine(continued, tmp_path):
 
 
 def test_a_killed_build_is_continued_from_what_it_stored(continued):
-    """After kill -9 in the middle no process is left; the next build keeps what is stored and trains the rest."""
+    """After kill -9 in the middle no process is left; the next build keeps what is whole and trains the rest."""
     checkout, seen = continued
     assert seen["planned"] == {"00_overfitting": 30, "01_dropout": 60, "99_comparison": 60, "all": 60}
     assert seen["began"]
     assert seen["running"] >= 2
     assert seen["ended"]
-    killed, finished = seen["killed"], seen["finished"]
-    assert 2 <= len(killed) < 60
-    assert (finished.returncode, finished.stderr) == (0, "")
-    assert finished.stdout.startswith(f"runs: {60 - len(killed)} of 60 to train (")
-    assert killed.items() <= checkout.outcomes().items()
+    whole = {name: time for name, time in seen["killed"].items() if name not in seen["damaged"]}
+    assert 0 < len(whole) < 57
+    finished = seen["finished"]
+    assert finished.returncode == 0
+    assert finished.stdout.startswith(f"runs: {60 - len(whole)} of 60 to train (")
+    assert whole.items() <= checkout.outcomes().items()
     assert len(checkout.outcomes()) == 60
-    assert list(checkout.store.glob("*.damaged")) == []
     assert set(checkout.missing("mine").values()) == {0}
+
+
+def test_damaged_outcomes_are_named_set_aside_and_trained_again(continued):
+    """A truncated, an emptied and an altered file are told from whole ones, and give the same results anew."""
+    checkout, seen = continued
+    assert sorted(seen["finished"].stderr.splitlines()) == [
+        f"reports/store/{name} is damaged: "
+        f"it was set aside as {Path(name).stem}.damaged, and its run is trained again."
+        for name in sorted(seen["damaged"])
+    ]
+    aside = {path.stem for path in checkout.store.glob("*.damaged")}
+    assert aside == {Path(name).stem for name in seen["damaged"]}
+    store = RunStore(checkout.store)
+    for name, result in seen["damaged"].items():
+        assert result_digest(store.load(name.partition("-")[0]).result) == result
 
 
 def test_one_chapter_is_a_page_of_its_own(continued):
@@ -334,6 +364,7 @@ def test_edited_code_of_a_layer_retrains_what_it_concerns(mine):
         "all": 24,
     }
     assert mine.missing("mine") == {"00_overfitting": 0, "01_dropout": 30, "99_comparison": 30, "all": 30}
+    keep_cells(mine, "01_dropout", lambda cell: "show(" not in "".join(cell["source"]))
     before = mine.outcomes()
     finished = mine.study("report", "--profile", "mine", "--only", "01_dropout")
     assert (finished.returncode, finished.stderr) == (0, "")
@@ -373,33 +404,6 @@ def test_a_build_killed_while_it_executes_leaves_no_process(trained, wait):
     building.kill()
     building.wait()
     assert wait(lambda: not trained.processes(), seconds=20), trained.processes()
-
-
-def test_damaged_outcomes_are_named_set_aside_and_trained_again(mine):
-    """A truncated, an emptied and an altered file are told from whole ones, and give the same results anew."""
-    stored = mine.files("mine")
-    truncated, emptied, altered = files = [stored["dropout 0.3 per step", "sunspots", k] for k in (3, 4, 5)]
-    runs = [path.name.partition("-")[0] for path in files]
-    good = {identity: result_digest(RunStore(mine.store).load(identity).result) for identity in runs}
-    data = bytearray(altered.read_bytes())
-    data[len(data) // 2] ^= 1
-    altered.write_bytes(data)
-    truncated.write_bytes(truncated.read_bytes()[:-100])
-    emptied.write_bytes(b"")
-    others = {name: time for name, time in mine.outcomes().items() if name not in {f.name for f in files}}
-
-    finished = mine.study("report", "--profile", "mine", "--only", "01_dropout")
-    assert finished.returncode == 0
-    assert sorted(finished.stderr.splitlines()) == sorted(
-        f"reports/store/{path.name} is damaged: it was set aside as {path.stem}.damaged, and its run is trained again."
-        for path in files
-    )
-    assert finished.stdout.startswith("runs: 3 of 60 to train (dropout)")
-    assert {path.name for path in mine.store.glob("*.damaged")} == {f"{path.stem}.damaged" for path in files}
-    assert len(mine.outcomes()) == 60
-    assert others.items() <= mine.outcomes().items()
-    again = {identity: result_digest(RunStore(mine.store).load(identity).result) for identity in runs}
-    assert again == good
 
 
 def test_a_failing_notebook_leaves_the_rest_standing(smoke, trained):

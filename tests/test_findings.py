@@ -120,11 +120,10 @@ def figures(ablation):
         "learning_curves of an arm": findings.learning_curves(ablation, ablation.arms_of("dropout")[1]),
         "stopping": findings.stopping(ablation),
         "ranking": findings.ranking(ablation),
-        **{
-            f"{make.__name__} of {technique}": make(ablation, technique)
-            for make in (findings.arm_curves, findings.dose_response, findings.paired_differences)
-            for technique in ("dropout", "early_stopping")
-        },
+        "arm_curves of dropout": findings.arm_curves(ablation, "dropout"),
+        "dose_response of dropout": findings.dose_response(ablation, "dropout"),
+        "paired_differences of dropout": findings.paired_differences(ablation, "dropout"),
+        "paired_differences of early_stopping": findings.paired_differences(ablation, "early_stopping"),
     }
     plt.close("all")
     return made
@@ -191,7 +190,10 @@ def test_a_changed_outcome_changes_the_sentences(bench):
     changed = {name for name in before if before[name] != after[name]}
     assert {"dose_response of dropout", "ranking"} <= changed
     assert "\N{MINUS SIGN}40.0 %" in after["dose_response of dropout"]
-    assert not {"learning_curves", "stopping", "reference_table", "dose_response of early_stopping"} & changed
+    assert (
+        not {"learning_curves", "stopping", "reference_table", "paired_differences of early_stopping"}
+        & changed
+    )
 
 
 def test_the_chosen_strength_is_the_one_of_validation(bench):
@@ -245,8 +247,6 @@ def test_the_dearest_technique_is_told_by_its_seconds(bench):
     ("arm", "seeds", "epochs"),
     [
         ("baseline", [1], 0),
-        ("baseline", [1], 3),
-        ("baseline", range(4), 0),
         ("baseline", range(4), 3),
         ("dropout 0.3 per step", [1], 3),
         ("dropout 0.3 per step", range(4), 0),

@@ -166,6 +166,20 @@ def test_an_interrupted_save_leaves_nothing(step, store, monkeypatch):
     assert set(store.files()) == {OTHER}
 
 
+def test_a_file_is_there_only_once_it_is_whole(store, monkeypatch):
+    """Until all of its bytes are on the disk, a reader finds no new file, and the one before unharmed."""
+    seen, fsync = [], os.fsync
+
+    def look(handle):
+        fsync(handle)
+        seen.append(set(RunStore(store.folder).check(store.files())))
+
+    monkeypatch.setattr(os, "fsync", look)
+    for identity in (IDENTITY, OTHER, IDENTITY):
+        store.save(outcome(identity))
+    assert seen == [set(), {IDENTITY}, {IDENTITY, OTHER}]
+
+
 def test_a_draft_of_a_killed_process_counts_for_nothing(store):
     """Half a file that was never moved to its place is no outcome."""
     path = store.save(outcome())
