@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lstmstudy.metrics import rmse
 from lstmstudy.stats.effects import Effect, bootstrap_interval, improvement_share, log_ratio
 from lstmstudy.store import MissingRunsError
 
@@ -115,13 +116,27 @@ class Ablation:
         rows = [opened.references[unit.fold] for unit in self.units(task)]
         return {name: np.array([row[name][metric or opened.info.metric] for row in rows]) for name in rows[0]}
 
+    def _naive(self, task: str, part: str) -> np.ndarray:
+        """Return what a diverged run counts as, (n_units,): the naive reference's error on the test part.
+
+        On another part, which may take part in a choice, it is the error of the training mean or of
+        equal probabilities there, so that no choice sees a test figure.
+        """
+        if part == "test":
+            return next(iter(self.references(task).values()))
+        opened = self.plan.tasks[task]
+        if opened.info.kind == "classification":
+            return np.full(len(self.units(task)), np.log(opened.info.n_outputs))
+        targets = [getattr(opened.folds[unit.fold], part).y for unit in self.units(task)]
+        return np.array([rmse(np.zeros_like(y), y) for y in targets])
+
     def log_ratios(
         self, arm: Arm, task: str, *, part: str = "test", control: tuple[Arm, str] | None = None
     ) -> np.ndarray:
         """Return ln(error of the arm / error of its control) per unit, (n_units,); negative is better.
 
-        A diverged run enters with the error of the naive reference (majority class), or with the other
-        run's if that is higher; two diverged runs are a tie.
+        A diverged run enters with the naive error, or with the other run's if that is higher; two
+        diverged runs are a tie.
 
         Args:
             arm: The arm, read as it says.
@@ -134,8 +149,7 @@ class Ablation:
         against, reading = control or (self.plan.baseline, "last" if reads else arm.reading)
         errors = self.errors(arm, task, part=part)
         other = self.errors(against, task, part=part, reading=reading)
-        naive = next(iter(self.references(task).values()))
-        worst = np.fmax(naive, np.fmax(errors, other))
+        worst = np.fmax(self._naive(task, part), np.fmax(errors, other))
         return log_ratio(np.where(np.isnan(errors), worst, errors), np.where(np.isnan(other), worst, other))
 
     def effect(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.figures import table
+from lstmstudy.findings.finding import finite
 
 if TYPE_CHECKING:
     from lstmstudy.ablation import Ablation
@@ -26,7 +27,7 @@ def cost_table(ablation: Ablation) -> str:
     rows = []
     for arm in arms:
         relative = [np.median(ablation.seconds(arm, info.name)) / base[info.name] for info in plan.infos]
-        epochs = [np.nanmean(ablation.cost(arm, info.name)) for info in plan.infos]
+        epochs = [np.mean(finite(ablation.cost(arm, info.name))) for info in plan.infos]
         seconds = [np.median(ablation.seconds(arm, info.name)) for info in plan.infos]
         rows.append(
             {

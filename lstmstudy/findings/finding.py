@@ -49,6 +49,17 @@ def metric_name(info: TaskInfo) -> str:
     return METRICS[info.metric]
 
 
+def finite(values: np.ndarray) -> np.ndarray:
+    """Return the values of the runs that did not diverge; a NaN if there is none."""
+    known = np.asarray(values)[np.isfinite(values)]
+    return known if known.size else np.array([np.nan])
+
+
+def number(value: float) -> str:
+    """Return an error to three digits, in words where every run diverged."""
+    return f"{value:.3g}" if np.isfinite(value) else "not available, as every run diverged"
+
+
 def percent(log_ratio: float) -> str:
     """Return a log ratio as a change in percent, with its sign."""
     change = 100 * float(np.expm1(log_ratio))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.figures import panels, plot_learning_curves, style, table
-from lstmstudy.findings.finding import Finding, interval, listed, metric_name
+from lstmstudy.findings.finding import Finding, finite, interval, listed, metric_name, number
 
 if TYPE_CHECKING:
     from lstmstudy.ablation import Ablation
@@ -57,9 +57,11 @@ def reference_table(ablation: Ablation, arm: Arm) -> str:
     """Show the arm's test error beside simple methods, a row per task; return a sentence on where it loses."""
     import pandas as pd
 
-    rows, loses = [], []
+    rows, loses, diverged = [], [], 0
     for info in ablation.plan.infos:
-        error = float(np.mean(ablation.errors(arm, info.name)))
+        errors = {part: ablation.errors(arm, info.name, part=part) for part in PARTS}
+        error = float(np.mean(finite(errors["test"])))
+        diverged += int(np.isnan(errors["test"]).sum())
         best, value = next(iter(_best_reference(ablation, info).items()))
         others = {name: float(np.mean(values)) for name, values in ablation.references(info.name).items()}
         floor = _floor(ablation, info)
@@ -67,27 +69,31 @@ def reference_table(ablation: Ablation, arm: Arm) -> str:
             {
                 "task": info.title,
                 "metric": metric_name(info),
-                "training": float(np.mean(ablation.errors(arm, info.name, part="train"))),
-                "validation": float(np.mean(ablation.errors(arm, info.name, part="validation"))),
+                "training": float(np.mean(finite(errors["train"]))),
+                "validation": float(np.mean(finite(errors["validation"]))),
                 "test": error,
                 "simple methods, test": "; ".join(f"{name} {number:.3g}" for name, number in others.items()),
                 "lowest possible": float("nan") if floor is None else floor,
             }
         )
         if not error < value:
-            loses.append(f"{info.title} ({error:.3g} against {value:.3g} of {best})")
+            loses.append(f"{info.title} ({number(error)} against {value:.3g} of {best})")
     table(
         pd.DataFrame(rows),
         caption=f"Errors of the {arm.name} at the selected epoch, means over units, beside simple methods",
     )
+    left_out = f" Its {diverged} diverged runs are left out of these means." if diverged else ""
     if not loses:
-        return f"The {arm.name} beats every simple method on all {len(rows)} tasks."
-    return f"The {arm.name} loses to a simple method on {len(loses)} of {len(rows)} tasks: {listed(loses)}."
+        return f"The {arm.name} beats every simple method on all {len(rows)} tasks.{left_out}"
+    return f"The {arm.name} loses to a simple method on {len(loses)} of {len(rows)} tasks: {listed(loses)}.{left_out}"
 
 
 def _ends(ablation: Ablation, arm: Arm, info: TaskInfo) -> str:
-    ends = [float(np.nanmedian(ablation.curves(arm, info.name, part)[:, -1])) for part in ("train", "test")]
-    return f"{ends[0]:.3g} and test error at {ends[1]:.3g} on {info.title}"
+    train, test = (
+        number(float(np.median(finite(ablation.curves(arm, info.name, part)[:, -1]))))
+        for part in ("train", "test")
+    )
+    return f"{train} and test error at {test} on {info.title}"
 
 
 def _best_reference(ablation: Ablation, info: TaskInfo) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.figures import panels, plot_stopping, style
-from lstmstudy.findings.finding import Finding, interval, listed, percent
+from lstmstudy.findings.finding import Finding, finite, interval, listed, percent
 
 if TYPE_CHECKING:
     from lstmstudy.ablation import Ablation
@@ -34,7 +34,7 @@ def stopping(ablation: Ablation) -> Finding:
             used = np.stack([ablation.cost(arm, info.name) for arm in arms])
             plot_stopping(names, effects, used, ax=ax)
     chosen = ablation.chosen("early_stopping")
-    epochs = np.mean([np.nanmean(ablation.cost(chosen, info.name)) for info in plan.infos])
+    epochs = np.mean([np.mean(finite(ablation.cost(chosen, info.name))) for info in plan.infos])
     sentence = (
         f"Of the patiences, validation chooses {chosen.name.rpartition(' ')[2]}: test error "
         f"{interval(ablation.effect(chosen))} against the last epoch, after {epochs:.1f} of "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.figures import panels, plot_arm_curves, plot_dose_response, plot_paired_differences, style
-from lstmstudy.findings.finding import Finding, interval, listed, metric_name, percent
+from lstmstudy.findings.finding import Finding, finite, interval, listed, metric_name, percent
 
 if TYPE_CHECKING:
     from lstmstudy.ablation import Ablation
@@ -97,4 +97,4 @@ def _by_task(ablation: Ablation, arm: Arm) -> str:
 
 
 def _median_kept(ablation: Ablation, arms: list[Arm], task: str) -> float:
-    return float(np.nanmedian(np.concatenate([ablation.kept(arm, task, "selected") for arm in arms])))
+    return float(np.median(finite(np.concatenate([ablation.kept(arm, task, "selected") for arm in arms]))))
