@@ -44,7 +44,7 @@ class Missing:
 
 def print_plan(profile: str) -> None:
     """Print the runs of each notebook, how many are distinct and stored, and the minutes to expect."""
-    plan, store = make_plan(profile), RunStore()
+    plan, store = make_plan(profile, store=_writable(paths.STORE)), RunStore()
     print(f"{'notebook':38} {'arms':>5} {'runs':>6} {'missing':>8}")
     for name, arms in plan.notebooks.items():
         state = _state(plan.runs(arms), store)
@@ -174,7 +174,7 @@ def _listed(reasons: list[str]) -> str:
 
 
 def _chapters(executions: dict[str, Execution], errors: dict[str, str | None]) -> list[Chapter]:
-    """Return the executed notebooks; one that never came to its first cell without outputs."""
+    """Return the executed notebooks; one that was never executed without outputs, an unreadable one empty."""
     import nbformat
 
     from lstmstudy.report import Chapter
@@ -182,7 +182,12 @@ def _chapters(executions: dict[str, Execution], errors: dict[str, str | None]) -
     chapters = []
     for name, execution in executions.items():
         path = execution.target if execution.target.exists() else execution.source
-        chapters.append(Chapter(name, nbformat.read(path, as_version=4), errors[name]))
+        try:
+            notebook = nbformat.read(path, as_version=4)
+        except ValueError as error:  # such as a conflict that a merge left in it
+            notebook = nbformat.v4.new_notebook()
+            errors[name] = errors[name] or f"{paths.relative(path)} is no notebook: {error}".splitlines()[0]
+        chapters.append(Chapter(name, notebook, errors[name]))
     return chapters
 
 
