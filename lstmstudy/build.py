@@ -72,6 +72,7 @@ def build(profile: str, only: str | None = None) -> int:
     sources = _notebooks(plan, only)
     folder = _writable(paths.REPORTS / profile)
     store = RunStore()
+    store.sweep()
     arms = {name: plan.notebooks[name] for name in sources}
     state = _state({k: run for name in sources for k, run in plan.runs(arms[name]).items()}, store)
     failures = _train(state, store)

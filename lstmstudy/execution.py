@@ -55,7 +55,7 @@ class Execution:
             if stamp["output"] != _hash(self.target.read_bytes()):
                 return ["the executed notebook was altered"]
         except FileNotFoundError:
-            return ["no whole execution of it"]
+            return ["the lack of a whole execution"]
         except (ValueError, KeyError, TypeError):
             return ["its stamp is damaged"]
         return [name for name in {**before, **self.inputs} if before.get(name) != self.inputs.get(name)]
@@ -139,6 +139,7 @@ def _execute(source: Path, target: Path, parameters: dict[str, str]) -> str | No
     with target.with_suffix(".log").open("w", encoding="utf-8") as log:
         os.dup2(log.fileno(), 2)  # what kernels and libraries say while they start, out of the build's lines
     draft = target.with_suffix(".draft.ipynb")
+    target.unlink(missing_ok=True)  # if this fails, older outputs must not pass for its own
     error: str | None = None
     for attempt in range(1, _STARTS + 1):
         try:

@@ -24,6 +24,7 @@ BASELINE = "baseline"
 OVERFITTING = "00_overfitting"  # needs the baseline alone
 COMPARISON = "99_comparison"  # needs every arm
 _GUESS = 2.0  # seconds of a run before any was measured
+COMPILING = 5.0  # seconds that the first run of a structure takes beside its training
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def expected_seconds(missing: Sequence[Run], known: Iterable[Run], store: RunSto
     """Return how long the missing runs will train in sum, judged by stored runs of the same kind.
 
     A run takes the mean of up to three stored runs of its task and structure, else of its task, else
-    of all, scaled by the number of epochs.
+    of all, scaled by the number of epochs. Every structure among them is compiled once.
     """
     sample: dict[tuple[object, ...], list[float]] = {}
     files = store.files()
@@ -154,4 +155,4 @@ def expected_seconds(missing: Sequence[Run], known: Iterable[Run], store: RunSto
                 return run.recipe.epochs * sum(sample[key]) / len(sample[key])
         return _GUESS
 
-    return sum(map(seconds, missing))
+    return sum(map(seconds, missing)) + COMPILING * len({run.group for run in missing})

@@ -26,6 +26,8 @@ CORE = (
     "lstmstudy.network",
     "lstmstudy.program",
     "lstmstudy.training",
+    "lstmstudy.recipe",  # says which runs share a compiled epoch
+    "lstmstudy.techniques.technique",  # says which settings are values of it
 )
 ENGINE = {"jit_compile": True, "threads": 1, "onednn": False}  # what changes the last bits of a result
 

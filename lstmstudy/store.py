@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ from lstmstudy.runs import Outcome, Result
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_ABANDONED = 3600  # seconds after which a draft is nobody's
 _ARRAYS = ("curves", "predictions", "weights")  # members of a result that are arrays by name
 
 
@@ -89,6 +92,12 @@ class RunStore:
             raise
         return path
 
+    def sweep(self) -> None:
+        """Delete drafts that a killed process left behind; younger ones may belong to one that writes."""
+        for draft in self.folder.glob("**/*.tmp"):
+            if time.time() - draft.stat().st_mtime > _ABANDONED:
+                draft.unlink(missing_ok=True)
+
     def _whole(self, path: Path) -> bool:
         """Whether a file is what its name says; else name it and set it aside."""
         if path in self._verified:
@@ -97,7 +106,8 @@ class RunStore:
             self._verified.add(path)
             return True
         aside = path.with_suffix(".damaged")
-        path.replace(aside)
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            path.replace(aside)
         print(
             f"{paths.relative(path)} is damaged: it was set aside as {aside.name}, and its run is trained again.",
             file=sys.stderr,

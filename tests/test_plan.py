@@ -9,7 +9,7 @@ import pytest
 
 from lstmstudy import paths
 from lstmstudy.params import ParamsError
-from lstmstudy.plan import Arm, Unit, expected_seconds, make_plan, task_cache
+from lstmstudy.plan import COMPILING, Arm, Unit, expected_seconds, make_plan, task_cache
 from lstmstudy.runs import Outcome, Result
 from lstmstudy.store import RunStore
 from lstmstudy.techniques import Dropout, EarlyStopping
@@ -146,7 +146,7 @@ def test_a_plan_of_wrong_parameters_is_refused(tmp_path):
 
 
 def test_expected_seconds_come_from_runs_of_the_same_kind(mine, tmp_path):
-    """Missing runs take what stored ones of their structure took, on average."""
+    """Missing runs take what stored ones of their structure took, on average, and each structure a compilation."""
     store = RunStore(tmp_path)
     runs = mine.runs(mine.notebooks["99_comparison"])
     dropout = [run for run in runs.values() if run.recipe.techniques]
@@ -154,7 +154,7 @@ def test_expected_seconds_come_from_runs_of_the_same_kind(mine, tmp_path):
     for run, seconds in zip([*dropout[:2], plain[0]], [1.0, 3.0, 10.0], strict=True):
         store.save(trained(run, seconds))
     guess = expected_seconds([*dropout[2:4], plain[1]], runs.values(), store)
-    assert guess == pytest.approx(2 * 2.0 + 10.0)
+    assert guess == pytest.approx(2 * 2.0 + 10.0 + 2 * COMPILING)
 
 
 def test_expected_seconds_grow_with_the_epochs(mine, prepared, tmp_path):
@@ -164,9 +164,13 @@ def test_expected_seconds_grow_with_the_epochs(mine, prepared, tmp_path):
     store.save(trained(next(iter(runs.values())), 5.0))
     smoke = prepared["smoke"]
     longer = [run for run in smoke.runs([smoke.baseline]).values() if run.task == "sunspots"]
-    assert expected_seconds(longer, runs.values(), store) == pytest.approx(len(longer) * 5.0 / 5 * 6)
+    assert expected_seconds(longer, runs.values(), store) == pytest.approx(
+        len(longer) * 5.0 / 5 * 6 + COMPILING
+    )
     other = [run for run in smoke.runs([smoke.baseline]).values() if run.task == "digits_rows"]
-    assert expected_seconds(other, runs.values(), store) == pytest.approx(len(other) * 5.0 / 5 * 6)
+    assert expected_seconds(other, runs.values(), store) == pytest.approx(
+        len(other) * 5.0 / 5 * 6 + COMPILING
+    )
 
 
 def test_expected_seconds_before_any_run_are_more_than_none(mine, tmp_path):
@@ -182,4 +186,4 @@ def test_a_damaged_file_does_not_stop_the_estimate(mine, tmp_path):
     runs = list(mine.runs(mine.notebooks["99_comparison"]).values())
     store.save(trained(runs[0], 2.0))
     store.save(trained(runs[1], 500.0)).write_bytes(b"")
-    assert expected_seconds(runs[2:4], runs, store) == pytest.approx(2 * 2.0)
+    assert expected_seconds(runs[2:4], runs, store) == pytest.approx(2 * 2.0 + COMPILING)

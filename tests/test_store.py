@@ -260,3 +260,16 @@ def test_the_record_is_no_part_of_the_digest_and_is_plain(store):
     path = store.save(slow)
     with np.load(path, allow_pickle=False) as members:
         assert json.loads(str(members["record"]))["seconds"] == 9.0
+
+
+def test_drafts_of_a_killed_process_are_swept_away(store):
+    """A draft of yesterday goes; one that is being written, and every outcome, stays."""
+    kept = store.save(outcome())
+    old, young = store.folder / "old.tmp", store.folder / "young.tmp"
+    for draft in (old, young):
+        draft.write_bytes(b"half an outcome")
+    os.utime(old, (0, 0))
+    store.sweep()
+    assert not old.exists()
+    assert young.exists()
+    assert kept.exists()
