@@ -93,7 +93,7 @@ def style() -> AbstractContextManager[None]:
 
 
 def styled(plot: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Make a plot function draw in `style` without changing the session's settings."""
+    """Make a plot function draw in `style` without changing anybody's settings."""
 
     @functools.wraps(plot)
     def wrapper(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
