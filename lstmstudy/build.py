@@ -49,7 +49,7 @@ def print_plan(profile: str) -> None:
     for name, arms in plan.notebooks.items():
         state = _state(plan.runs(arms), store)
         print(f"{name:38} {len(arms):5} {len(state.runs):6} {len(state.missing):8}")
-    whole = _state(_all_runs(plan), store)
+    whole = _state(plan.runs(plan.notebooks[COMPARISON]), store)
     cores = len(local_lanes())
     seconds = expected_seconds(whole.missing, whole.runs.values(), store) / cores
     print(
@@ -99,10 +99,6 @@ def build(profile: str, only: str | None = None) -> int:
     page = folder / (f"{only}.html" if only else "report.html")
     _render(plan, _chapters(executions, errors), failures, state, page)
     return 1 if failures or any(errors.values()) else 0
-
-
-def _all_runs(plan: Plan) -> dict[str, Run]:
-    return plan.runs(arm for arms in plan.notebooks.values() for arm in arms)
 
 
 def _state(runs: dict[str, Run], store: RunStore) -> Missing:

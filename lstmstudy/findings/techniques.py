@@ -71,8 +71,10 @@ def paired_differences(ablation: Ablation, technique: str) -> Finding:
     """Return every unit's difference from the baseline, a row per arm of a technique."""
     arms = ablation.arms_of(technique)
     effects = [ablation.effect(arm) for arm in arms]
+    reads = all(arm.technique and arm.technique.is_reading for arm in arms)
+    control = "the last epoch" if reads else "baseline"
     with style():
-        ax = plot_paired_differences(effects)
+        ax = plot_paired_differences(effects, control=control)
     better = sum(effect.high < 0 for effect in effects)
     worse = sum(effect.low > 0 for effect in effects)
     units = len(effects[0].log_ratios)
@@ -80,14 +82,14 @@ def paired_differences(ablation: Ablation, technique: str) -> Finding:
         f"Of {len(effects)} arms with {_title(arms)}, {better} have an interval wholly below no change, "
         f"{worse} wholly above it, over {units} paired units; intervals are not adjusted for the number of arms."
     )
-    alt = "Paired differences of test error from the baseline: " + listed(
+    alt = "Paired differences of test error, per arm: " + listed(
         [f"{effect.arm} {interval(effect)}" for effect in effects]
     )
     return Finding(ax.figure, f"{alt}.", sentence)  # type: ignore[arg-type]
 
 
 def _title(arms: list[Arm]) -> str:
-    return next(arm.technique.title for arm in arms if arm.technique)
+    return next(arm.technique.title for arm in arms if arm.technique).partition(",")[0]
 
 
 def _by_task(ablation: Ablation, arm: Arm) -> str:
