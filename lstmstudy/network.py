@@ -11,7 +11,9 @@ from lstmstudy.streams import integer_seed
 
 if TYPE_CHECKING:
     from lstmstudy.data import TaskInfo
+    from lstmstudy.layers.augmentation import Augmentation
     from lstmstudy.recipe import Recipe
+    from lstmstudy.updates import UpdateHook
 
 _INITIALIZERS = {
     "kernel": keras.initializers.GlorotUniform,
@@ -33,6 +35,8 @@ class Network:
     Attributes:
         model: (batch, time, features) -> (batch, outputs); logits for classification.
         placed: Per technique name, the layers and hooks made for it.
+        augmentations: Those of them that change training batches.
+        updates: Those that act around an update of the weights.
     """
 
     def __init__(self, recipe: Recipe, info: TaskInfo) -> None:
@@ -53,26 +57,45 @@ class Network:
                     hooks.append(hook)
             last = number == recipe.layers
             x = LSTM(recipe.width, return_sequences=not last, hooks=hooks, name=f"lstm_{number}")(x)
+            for technique in recipe.techniques if not last else ():
+                if (layer := technique.after_lstm(f"{technique.name}_{number}")) is not None:
+                    self.placed[technique.name].append(layer)
+                    x = layer(x)
         outputs = keras.layers.Dense(info.n_outputs, name="head")(x)
         self.model = keras.Model(inputs, outputs)
-        self._built = {variable.path: variable.numpy() for variable in self.model.variables}
+        self.augmentations: list[Augmentation] = []
+        self.updates: list[UpdateHook] = []
+        for technique in recipe.techniques:
+            if (augmentation := technique.on_batch(technique.name)) is not None:
+                self.placed[technique.name].append(augmentation)
+                self.augmentations.append(augmentation)
+            if (update := technique.in_update(technique.name)) is not None:
+                self.placed[technique.name].append(update)
+                self.updates.append(update)
+                update.watch(self.model.trainable_variables)
+        self.variables = [
+            *self.model.variables,
+            *(variable for hook in (*self.augmentations, *self.updates) for variable in hook.variables),
+        ]
+        self._built = [variable.numpy() for variable in self.variables]
 
     def reset(self, recipe: Recipe, seed: int) -> None:
         """Put every variable where a run of `recipe` with `seed` starts.
 
-        Kernels come from the streams ``init/<path>``, mask streams from ``masks/<layer>``, strengths from
-        the recipe; every other variable returns to the value it was built with.
+        Kernels come from the streams ``init/<path>``, the streams of masks and augmentation from
+        ``masks/<layer>``, strengths from the recipe; every other variable returns to the value it was built
+        with.
         """
-        for variable in self.model.variables:
+        for variable, built in zip(self.variables, self._built, strict=True):
             initializer = _INITIALIZERS.get(variable.name)
             if initializer is None:
-                variable.assign(self._built[variable.path])
+                variable.assign(built)
             else:
-                draw = initializer(seed=integer_seed(seed, f"init/{variable.path}"))
+                draw = initializer(seed=integer_seed(seed, recipe.role(f"init/{variable.path}")))
                 variable.assign(draw(variable.shape, dtype=variable.dtype))
         for technique in recipe.techniques:
             for layer in self.placed[technique.name]:
                 for field in technique.values:
                     getattr(layer, field).assign(getattr(technique, field))
                 if (stream := getattr(layer, "stream", None)) is not None:
-                    stream.state.assign([integer_seed(seed, f"masks/{layer.name}"), 0])
+                    stream.state.assign([integer_seed(seed, recipe.role(f"masks/{layer.name}")), 0])

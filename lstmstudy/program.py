@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -12,6 +13,8 @@ from lstmstudy.network import Network
 from lstmstudy.runs import ENGINE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lstmstudy.data import TaskInfo
     from lstmstudy.recipe import Recipe
 
@@ -27,7 +30,7 @@ def limit_threads() -> None:
 
 
 class Program:
-    """A network, its optimizer and its two compiled functions.
+    """A network, its optimizer and its compiled functions.
 
     Args:
         recipe: Gives the structure; its strengths and learning rate are replaced at every `start`.
@@ -37,6 +40,7 @@ class Program:
 
     def __init__(self, recipe: Recipe, info: TaskInfo, n_train: int) -> None:
         limit_threads()
+        self.info = info
         self.network = Network(recipe, info)
         self.model = self.network.model
         self.optimizer = keras.optimizers.Adam(recipe.learning_rate)
@@ -45,9 +49,25 @@ class Program:
         self.classifies = info.kind == "classification"
         self.batch_size = recipe.batch_size
         self.n_batches = -(-n_train // recipe.batch_size)
+        self.passes = max((technique.passes for technique in recipe.techniques), default=0)
+        self._normalizers = [
+            layer
+            for technique in recipe.techniques
+            if technique.recomputes
+            for layer in self.network.placed[technique.name]
+        ]
+        # Statistics of a batch must not count the rows that fill its last places.
+        self._masks_rows = any(hasattr(layer, "momentum") for layer in self.model_layers)
         self.compiled = 0  # how often a function was traced; a test holds it at one each
-        self._epoch = tf.function(self._train_one_epoch, jit_compile=ENGINE["jit_compile"])
-        self._evaluate = tf.function(self._predict, jit_compile=ENGINE["jit_compile"])
+        jit = ENGINE["jit_compile"]
+        self._epoch = tf.function(self._train_one_epoch, jit_compile=jit)
+        self._evaluate = tf.function(self._predict, jit_compile=jit)
+        self._recompute = tf.function(self._recompute_statistics, jit_compile=jit)
+
+    @property
+    def model_layers(self) -> list[keras.layers.Layer]:
+        """All layers and hooks that techniques placed."""
+        return [layer for placed in self.network.placed.values() for layer in placed]
 
     def start(self, recipe: Recipe, seed: int) -> None:
         """Put every variable where a run starts; nothing of an earlier run is left."""
@@ -56,55 +76,146 @@ class Program:
             variable.assign(self._fresh[variable.path])
         self.optimizer.learning_rate.assign(recipe.learning_rate)
 
-    def train_epoch(self, x: tf.Tensor, y: tf.Tensor, order: np.ndarray) -> float:
-        """Train on the rows of `order` in batches and return the mean training loss.
+    def train_epoch(self, x: tf.Tensor, y: tf.Tensor, order: np.ndarray, rates: np.ndarray) -> float:
+        """Train on the rows of `order` in batches and return the mean training loss, without penalties.
 
         Args:
             x: Floats (n_train, time, features), padding rows included.
             y: Targets (n_train, 1) or labels (n_train,).
             order: The rows in the order of training, (n_rows,); the last batch may be smaller.
+            rates: The learning rate of each update, (n_batches,).
         """
         rows = np.zeros(self.n_batches * self.batch_size, np.int32)
         counts = np.zeros(rows.shape, np.float32)
         rows[: len(order)], counts[: len(order)] = order, 1
         shape = (self.n_batches, self.batch_size)
         used = tf.constant(-(-len(order) // self.batch_size))
-        total = self._epoch(x, y, tf.constant(rows.reshape(shape)), tf.constant(counts.reshape(shape)), used)
+        rates = np.resize(rates, self.n_batches).astype(np.float32)
+        batches = (rows.reshape(shape), counts.reshape(shape), rates)
+        total = self._epoch(x, y, used, tuple(map(tf.constant, batches)))
         return float(total) / max(len(order), 1)
 
+    def figures(self) -> dict[str, float]:
+        """Return what the techniques measured in the epoch that just ended, by the name of its curve."""
+        return {name: value for hook in self.network.updates for name, value in hook.figures().items()}
+
+    def recompute_statistics(self, x: tf.Tensor, n_rows: int) -> None:
+        """Set moving statistics to those of the first `n_rows` rows of `x`, where a technique asks for it."""
+        if self._normalizers:
+            with self._unmoved_streams():
+                self._recompute(x, tf.constant(n_rows))
+
     def predict(self, x: tf.Tensor) -> np.ndarray:
-        """Return values or class probabilities at inference, (n_samples, n_outputs)."""
-        return self._evaluate(x).numpy()
+        """Return values or class probabilities at inference, (n_samples, n_outputs).
+
+        With `passes` they are the mean of that many predictions with the noise of training on.
+        """
+        with self._shown_weights():
+            if not self.passes:
+                return self._evaluate(x).numpy()
+            with self._unmoved_streams():
+                return np.mean([self._evaluate(x).numpy() for _ in range(self.passes)], axis=0)
 
     def weights(self) -> dict[str, np.ndarray]:
-        """Return a copy of the trainable weights by path."""
-        return {variable.path: variable.numpy().copy() for variable in self.model.trainable_variables}
+        """Return a copy of the weights that are evaluated, by path; moving statistics are among them."""
+        with self._shown_weights():
+            return {
+                variable.path: variable.numpy().copy()
+                for variable in self.model.variables
+                if variable.trainable or variable.name.startswith("moving_")
+            }
+
+    @contextlib.contextmanager
+    def _shown_weights(self) -> Iterator[None]:
+        """Put the weights in place that a technique wants evaluated, such as their running mean."""
+        shown = [weights for hook in self.network.updates if (weights := hook.shown()) is not None]
+        variables = self.model.trainable_variables
+        trained = [variable.numpy() for variable in variables] if shown else []
+        for weights in shown:
+            for variable, value in zip(variables, weights, strict=True):
+                variable.assign(value)
+        yield
+        for variable, value in zip(variables, trained, strict=bool(shown)):
+            variable.assign(value)
+
+    @contextlib.contextmanager
+    def _unmoved_streams(self) -> Iterator[None]:
+        """Put all streams of noise back afterwards: evaluating advances none."""
+        streams = [layer.stream.state for layer in self.model_layers if hasattr(layer, "stream")]
+        before = [state.numpy() for state in streams]
+        yield
+        for state, value in zip(streams, before, strict=True):
+            state.assign(value)
 
     def _train_one_epoch(
-        self, x: tf.Tensor, y: tf.Tensor, rows: tf.Tensor, counts: tf.Tensor, used: tf.Tensor
+        self, x: tf.Tensor, y: tf.Tensor, used: tf.Tensor, batches: tuple[tf.Tensor, ...]
     ) -> tf.Tensor:
         self.compiled += 1
+        rows, counts, rates = batches
+        variables = self.model.trainable_variables
 
         def batch(i: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             weight = counts[i]
+            inputs, targets = self._batch(tf.gather(x, rows[i]), tf.gather(y, rows[i]))
+            update = tf.convert_to_tensor(self.optimizer.iterations)
             with tf.GradientTape() as tape:
-                outputs = self.model(tf.gather(x, rows[i]), training=True)
-                summed = tf.reduce_sum(weight * self._losses(tf.gather(y, rows[i]), outputs))
+                outputs = self._outputs(inputs, weight)
+                summed = tf.reduce_sum(weight * self._losses(targets, outputs))
                 loss = summed / tf.reduce_sum(weight)
-            variables = self.model.trainable_variables
-            self.optimizer.apply(tape.gradient(loss, variables), variables)
+                for hook in self.network.updates:
+                    loss += hook.penalty()
+            gradients = tape.gradient(loss, variables)
+            for hook in self.network.updates:
+                gradients = hook.gradients(gradients, update)
+            self.optimizer.learning_rate.assign(rates[i])
+            for hook in self.network.updates:
+                hook.before(rates[i])
+            self.optimizer.apply(gradients, variables)
+            for hook in self.network.updates:
+                hook.after(update)
             return i + 1, total + summed
 
         _, total = tf.while_loop(lambda i, _: i < used, batch, (tf.constant(0), tf.constant(0.0)))
         return total
 
+    def _batch(self, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return a training batch as the augmentations leave it; labels become one-hot."""
+        if self.classifies:
+            y = tf.one_hot(y, self.info.n_outputs)
+        mask = tf.reduce_any(x != 0, axis=-1) if self.info.variable_length else None
+        for augmentation in self.network.augmentations:
+            x, y = augmentation.batch(x, y, mask) if self.classifies else augmentation.joined(x, y)
+        return x, y
+
+    def _outputs(self, x: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+        """Return what the model gives for a training batch, (batch, n_outputs)."""
+        if not self._masks_rows:
+            return self.model(x, training=True)
+        counting = weight > 0
+        if self.info.variable_length:  # the network masks what is zero
+            return self.model(tf.where(counting[:, None, None], x, 0.0), training=True)
+        return self.model(x, training=True, mask=tf.repeat(counting[:, None], x.shape[1], axis=1))
+
     def _losses(self, y: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         """Return squared error or cross-entropy per sample, (batch,)."""
         if self.classifies:
-            return tf.nn.sparse_softmax_cross_entropy_with_logits(y, outputs)
+            return tf.nn.softmax_cross_entropy_with_logits(y, outputs)
         return tf.reduce_sum(tf.square(outputs - y), axis=-1)
 
     def _predict(self, x: tf.Tensor) -> tf.Tensor:
         self.compiled += 1
-        outputs = self.model(x, training=False)
+        outputs = self.model(x, training=bool(self.passes))
         return tf.nn.softmax(outputs) if self.classifies else outputs
+
+    def _recompute_statistics(self, x: tf.Tensor, n_rows: tf.Tensor) -> None:
+        """Run all rows as one batch whose statistics replace the moving ones."""
+        self.compiled += 1
+        usual = [layer.momentum for layer in self._normalizers]
+        _set_momentum(self._normalizers, [0.0] * len(usual))  # counts while this function is traced
+        self._outputs(x, tf.cast(tf.range(tf.shape(x)[0]) < n_rows, tf.float32))
+        _set_momentum(self._normalizers, usual)
+
+
+def _set_momentum(layers: list[Any], values: list[float]) -> None:
+    for layer, value in zip(layers, values, strict=True):
+        layer.momentum = value

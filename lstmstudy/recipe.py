@@ -23,9 +23,12 @@ class Recipe:
         batch_size: Samples in one update.
         learning_rate: Step size of Adam.
         techniques: The regularizers that are on.
+        member: Which member of an ensemble this is: every member draws from streams of its own; 0 is the
+            single model.
 
     Raises:
-        ValueError: If two settings of one technique are given, or one that is only a reading.
+        ValueError: If two settings of one technique are given, one that is only a reading, or one that
+            cannot work with these settings.
     """
 
     layers: int = 2
@@ -34,6 +37,7 @@ class Recipe:
     batch_size: int = 32
     learning_rate: float = 0.003
     techniques: tuple[Technique, ...] = ()
+    member: int = 0
 
     def __post_init__(self) -> None:
         for technique in self.techniques:
@@ -46,6 +50,12 @@ class Recipe:
             raise ValueError(msg)
         on = (technique for technique in self.techniques if not technique.is_off)
         object.__setattr__(self, "techniques", tuple(sorted(on, key=lambda technique: technique.name)))
+        for technique in self.techniques:
+            technique.check(self)
+
+    def role(self, consumer: str) -> str:
+        """Return the name of a consumer's random stream, such as ``"batches"``, for this member."""
+        return f"member/{self.member}/{consumer}" if self.member else consumer
 
     def adding(self, *techniques: Technique) -> Recipe:
         """Return this recipe with further techniques."""

@@ -23,6 +23,7 @@ CORE = (
     "lstmstudy.metrics",
     "lstmstudy.readings",
     "lstmstudy.layers.lstm",
+    "lstmstudy.layers.cell_hook",
     "lstmstudy.network",
     "lstmstudy.program",
     "lstmstudy.training",
@@ -99,12 +100,14 @@ class Result:
 
     Attributes:
         metric: Name of the primary metric, which selects: ``"rmse"`` or ``"cross_entropy"``.
-        curves: By ``"<part>/<metric>"`` with part train, validation or test, and ``"loss"`` (the
-            training-mode loss): one number per epoch, (n_epochs,); NaN after a divergence.
+        curves: By ``"<part>/<metric>"`` with part train, validation or test, ``"loss"`` (the training-mode
+            loss without penalties), and what techniques measure, such as ``"clipped share"``: one number
+            per epoch, (n_epochs,); NaN after a divergence.
         epochs: The epochs whose predictions are kept, ascending, (n_kept,).
         predictions: By part (validation, test): (n_kept, n_samples, n_outputs); standardised values
             or class probabilities.
-        weights: Trainable weights of the selected epoch, by path such as ``"lstm_1/kernel"``.
+        weights: Weights of the selected epoch, moving statistics included, by path such as
+            ``"lstm_1/kernel"``.
         pairing: Hashes of the initial weights by path, and of the batch order as ``"batches"``.
         diverged: Why training ended early, or None.
     """

@@ -5,16 +5,30 @@ from __future__ import annotations
 import math
 
 
-def check_rate(name: str, value: float) -> None:
-    """Raise a ValueError unless `value` is a probability of dropping, in [0, 1)."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or not 0 <= value < 1
-        or math.isnan(value)
-    ):
-        msg = f"`{name}` is the probability of dropping. Expected a number in [0, 1). Received: {name}={value!r}"
+def check_rate(name: str, value: float, *, of: str = "dropping", closed: bool = False) -> None:
+    """Raise a ValueError unless `value` is a probability `of` something, in [0, 1), or in [0, 1] if `closed`."""
+    if not _is_number(value) or not 0 <= value <= 1 or (value == 1 and not closed):
+        interval = "[0, 1]" if closed else "[0, 1)"
+        msg = f"`{name}` is the probability of {of}. Expected a number in {interval}. Received: {name}={value!r}"
         raise ValueError(msg)
+
+
+def check_amount(name: str, value: float, what: str) -> None:
+    """Raise a ValueError unless `value` is a finite number of at least 0; `what` says what it is."""
+    if not _is_number(value) or not 0 <= value < math.inf:
+        msg = f"`{name}` is {what}. Expected a finite number of at least 0. Received: {name}={value!r}"
+        raise ValueError(msg)
+
+
+def check_count(name: str, value: int, what: str, *, least: int = 1) -> None:
+    """Raise a ValueError unless `value` is an integer of at least `least`; `what` says what it counts."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        msg = f"`{name}` is {what}. Expected an integer of at least {least}. Received: {name}={value!r}"
+        raise ValueError(msg)
+
+
+def _is_number(value: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

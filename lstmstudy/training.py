@@ -67,19 +67,24 @@ def train(run: Run, task: Task) -> Outcome:
     x_all = tf.constant(_padded(np.concatenate([part.x for part in parts.values()]), n_all))
     program.start(run.recipe, run.seed)
     if program.compiled == 0:
-        program.train_epoch(x_train, y_train, np.zeros(0, np.int32))
+        program.train_epoch(x_train, y_train, np.zeros(0, np.int32), np.zeros(1))
+        program.recompute_statistics(x_train, len(fold.train.y))
         program.predict(x_all)
         program.start(run.recipe, run.seed)
     ready = time.perf_counter()
 
     trajectory = _Trajectory(task.info, fold, run.recipe.epochs)
     pairing = {path: _digest(weight) for path, weight in program.weights().items()}
-    rng, orders = generator(run.seed, "batches"), hashlib.sha256()
+    rows = _rows(run, fold, task.info)
+    rng, orders = generator(run.seed, run.recipe.role("batches")), hashlib.sha256()
+    rates = _rates(run.recipe, -(-len(rows) // run.recipe.batch_size))
     for epoch in range(run.recipe.epochs):
-        order = rng.permutation(len(fold.train.y)).astype(np.int32)
+        order = rows[rng.permutation(len(rows))]
         orders.update(order.tobytes())
-        loss = program.train_epoch(x_train, y_train, order)
-        if not trajectory.add(epoch, loss, program.predict(x_all)):
+        loss = program.train_epoch(x_train, y_train, order, rates[epoch])
+        figures = program.figures()
+        program.recompute_statistics(x_train, len(fold.train.y))
+        if not trajectory.add(epoch, loss, program.predict(x_all), figures):
             break
         if trajectory.is_best(epoch):
             trajectory.weights = program.weights()
@@ -102,8 +107,15 @@ class _Trajectory:
         self.weights: dict[str, np.ndarray] = {}
         self.diverged: str | None = None
 
-    def add(self, epoch: int, loss: float, outputs: np.ndarray) -> bool:
-        """Score one epoch; return False, with the reason kept, if a figure is not finite."""
+    def add(self, epoch: int, loss: float, outputs: np.ndarray, figures: dict[str, float]) -> bool:
+        """Score one epoch; return False, with the reason kept, if a figure is not finite.
+
+        Args:
+            epoch: Which epoch, from 0.
+            loss: Mean loss over the epoch's updates, in training mode.
+            outputs: Values or probabilities of all parts, (n_rows, n_outputs).
+            figures: What techniques measured, by the name of the curve.
+        """
         ends = np.cumsum([0, *(len(getattr(self.fold, part).y) for part in PARTS)])
         if not np.isfinite(loss):
             self.diverged = f"training loss {loss} in epoch {epoch + 1}"
@@ -112,6 +124,8 @@ class _Trajectory:
             self.diverged = f"predictions not finite after epoch {epoch + 1}"
             return False
         self.curves["loss"][epoch] = loss
+        for name, value in figures.items():
+            self.curves.setdefault(name, np.full(len(self.curves["loss"]), np.nan))[epoch] = value
         for part, begin, end in zip(PARTS, ends[:-1], ends[1:], strict=True):
             for metric in (self.info.metric, self.info.secondary):
                 score = getattr(metrics, metric)(outputs[begin:end], getattr(self.fold, part).y)
@@ -152,6 +166,26 @@ class _Trajectory:
             pairing,
             self.diverged,
         )
+
+
+def _rows(run: Run, fold: Fold, info: TaskInfo) -> np.ndarray:
+    """Return the training samples of a run, each once unless a technique draws them, (n_train,)."""
+    n = len(fold.train.y)
+    for technique in run.recipe.techniques:
+        rows = technique.rows(n, info, generator(run.seed, run.recipe.role(f"rows/{technique.name}")))
+        if rows is not None:
+            return rows.astype(np.int32)
+    return np.arange(n, dtype=np.int32)
+
+
+def _rates(recipe: Recipe, n_batches: int) -> np.ndarray:
+    """Return the learning rate of every update, (epochs, n_batches)."""
+    updates = recipe.epochs * n_batches
+    rates = np.full(updates, recipe.learning_rate)
+    for technique in recipe.techniques:
+        factors = technique.learning_rate(np.arange(updates), updates)
+        rates = rates if factors is None else rates * factors
+    return rates.reshape(recipe.epochs, n_batches)
 
 
 def _padded(array: np.ndarray, rows: int) -> np.ndarray:

@@ -345,12 +345,6 @@ def test_a_bad_setting_is_an_error_that_ends_with_what_came():
             LSTM(units)
 
 
-def test_a_hook_that_draws_nothing_says_so():
-    """A subclass that forgot to sample is named."""
-    with pytest.raises(AttributeError, match="CellHook does not say what it draws"):
-        CellHook().sample(1, 1, 1)
-
-
 def test_a_layer_without_a_seed_draws_one():
     """Two layers made without a seed do not share their masks."""
     x = tf.ones((8, 8, 8))

@@ -145,10 +145,10 @@ def test_what_the_pairing_hashes_is_what_is_used(monkeypatch):
     seen = []
     train_epoch = Program.train_epoch
 
-    def watch(self, x, y, order):
+    def watch(self, x, y, order, rates):
         if len(order):
             seen.append((self.weights(), order))
-        return train_epoch(self, x, y, order)
+        return train_epoch(self, x, y, order, rates)
 
     monkeypatch.setattr(Program, "train_epoch", watch)
     pairing = train_afresh(waves(), BOTH).pairing

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from lstmstudy.layers.lstm import CellHook
+from lstmstudy.layers.cell_hook import CellHook
 from lstmstudy.layers.masks import add_rate, dropout_mask
 
 if TYPE_CHECKING:

@@ -10,27 +10,7 @@ import tensorflow as tf
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
-class CellHook(keras.layers.Layer):
-    """A regularizer inside the LSTM cell; a subclass in a file of its own for each.
-
-    In training, `sample` draws once per batch, before the loop over time; at inference no hook is
-    asked for anything.
-    """
-
-    def sample(self, batch: tf.Tensor | int, steps: tf.Tensor | int, units: int) -> tf.Tensor:
-        """Return the noise of one batch, (steps, batch, units), or (1, batch, units) if held over time."""
-        raise AttributeError(f"{type(self).__name__} does not say what it draws.")
-
-    def state(self, h: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-        """Return what the recurrent kernel sees of the previous hidden state, (batch, units)."""
-        del noise
-        return h
-
-    def candidate(self, g: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-        """Return what is written into the cell of the candidate ``tanh(z_c)``, (batch, units)."""
-        del noise
-        return g
+    from lstmstudy.layers.cell_hook import CellHook
 
 
 @keras.saving.register_keras_serializable(package="lstmstudy")
@@ -38,13 +18,16 @@ class LSTM(keras.layers.Layer):
     """LSTM with one input projection for all time steps and hooks inside its cell.
 
     In training each hook draws its noise once per batch, before the loop over time, and enters the
-    cell where it says; at inference, and without hooks, the function is that of
-    ``keras.layers.LSTM`` with the same weights: gates in the order i, f, c, o; masked steps hold the
-    state and repeat the output. Evaluating advances no random stream.
+    cell where it says; at inference only hooks that say so act (zoneout's expectation, normalization).
+    Without hooks the function is that of ``keras.layers.LSTM`` with the same weights: gates in the
+    order i, f, c, o; masked steps hold the state and repeat the output. Evaluating advances no random
+    stream.
 
     Args:
         units: Size of h and c.
         return_sequences: Whether to return the hidden state of every step.
+        go_backwards: Whether to read the sequence from its last step to its first, as the backward
+            layer of ``keras.layers.Bidirectional`` does.
         hooks: Regularizers inside the cell, applied in this order.
 
     Call arguments:
@@ -63,7 +46,13 @@ class LSTM(keras.layers.Layer):
     """
 
     def __init__(
-        self, units: int, *, return_sequences: bool = False, hooks: Sequence[CellHook] = (), **kwargs: Any
+        self,
+        units: int,
+        *,
+        return_sequences: bool = False,
+        go_backwards: bool = False,
+        hooks: Sequence[CellHook] = (),
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if isinstance(units, bool) or not isinstance(units, int) or units < 1:
@@ -71,6 +60,7 @@ class LSTM(keras.layers.Layer):
             raise ValueError(msg)
         self.units = units
         self.return_sequences = return_sequences
+        self.go_backwards = go_backwards
         self.hooks = list(hooks)
         self.supports_masking = True
 
@@ -87,7 +77,7 @@ class LSTM(keras.layers.Layer):
         )
         self.bias = self.add_weight(shape=(4 * u,), initializer=_forget_one, name="bias")
         for hook in self.hooks:
-            hook.build((None, u))
+            hook.build((input_shape[1], u))
         self.built = True
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -103,43 +93,74 @@ class LSTM(keras.layers.Layer):
         self, inputs: tf.Tensor, mask: tf.Tensor | None = None, training: bool | None = None
     ) -> tf.Tensor:
         """Return the hidden states; see the class."""
-        u = self.units
+        u, training = self.units, bool(training)
         batch, steps = (size or tf.shape(inputs)[axis] for axis, size in enumerate(inputs.shape[:2]))
-        hooks = self.hooks if training else []
-        noise = [hook.sample(batch, steps, u) for hook in hooks]
+        hooks = [hook for hook in self.hooks if training or hook.acts_at_inference]
+        noise = [hook.sample(batch, steps, u) if training else None for hook in hooks]
+        collecting = [hook for hook in hooks if training and hook.collects]
+        inputs, counts = self._in_time(inputs, mask)
         # One product over all steps, on a matrix: a batched product would sum its gradient per sample.
-        rows = tf.reshape(tf.transpose(inputs, (1, 0, 2)), (-1, inputs.shape[-1]))
-        projected = tf.reshape(tf.matmul(rows, self.kernel) + self.bias, (steps, batch, 4 * u))
-        counts = None if mask is None else tf.transpose(tf.cast(mask, tf.bool))[:, :, None]
+        rows = tf.reshape(inputs, (-1, inputs.shape[-1]))
+        projected = tf.reshape(tf.matmul(rows, self.kernel), (steps, batch, 4 * u))
         recurrent_kernel = tf.convert_to_tensor(self.recurrent_kernel)
+        for hook, drawn in zip(hooks, noise, strict=True):
+            projected = hook.inputs(projected, counts, training=training)
+            recurrent_kernel = hook.kernel(recurrent_kernel, drawn)
+        projected += self.bias
         zeros = tf.zeros((batch, u), inputs.dtype)
-        shape = (inputs.shape[0], u)
-        kept = (
-            [tf.TensorArray(inputs.dtype, size=steps, element_shape=shape)] if self.return_sequences else []
-        )
+        sizes = [u] * self.return_sequences + ([4 * u, u] if collecting else [])
+        arrays = [
+            tf.TensorArray(inputs.dtype, size=steps, element_shape=(inputs.shape[1], size)) for size in sizes
+        ]
 
-        def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, *kept: tf.TensorArray) -> tuple[Any, ...]:
-            now = [drawn[0] if drawn.shape[0] == 1 else drawn[t] for drawn in noise]
+        def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, *arrays: tf.TensorArray) -> tuple[Any, ...]:
+            now = [_at(t, drawn) for drawn in noise]
+            here = None if counts is None else counts[t]
             seen = h
             for hook, drawn in zip(hooks, now, strict=True):
                 seen = hook.state(seen, drawn)
-            z = projected[t] + tf.matmul(seen, recurrent_kernel)
+            product = raw = tf.matmul(seen, recurrent_kernel)
+            for hook in hooks:
+                product = hook.recurrent(product, t, here, training=training)
+            z = projected[t] + product
             gates = tf.sigmoid(z)  # one pass for all four is cheaper than three slices; c is not used
             i, f, o = gates[:, :u], gates[:, u : 2 * u], gates[:, 3 * u :]
             g = tf.tanh(z[:, 2 * u : 3 * u])
             for hook, drawn in zip(hooks, now, strict=True):
                 g = hook.candidate(g, drawn)
-            new_c = f * c + i * g
-            new_h = o * tf.tanh(new_c)
-            if counts is not None:
-                new_c = tf.where(counts[t], new_c, c)
-                new_h = tf.where(counts[t], new_h, h)
-            return t + 1, new_h, new_c, *(outputs.write(t, new_h) for outputs in kept)
+            new_c = shown = f * c + i * g
+            for hook in hooks:
+                shown = hook.cell(shown, t, here, training=training)
+            written = [tf.stop_gradient(raw), tf.stop_gradient(new_c)] if collecting else []
+            new_h = o * tf.tanh(shown)
+            for hook, drawn in zip(hooks, now, strict=True):
+                new_h, new_c = hook.carry((new_h, new_c), (h, c), drawn)
+            if here is not None:
+                new_c = tf.where(here, new_c, c)
+                new_h = tf.where(here, new_h, h)
+            written = [new_h] * self.return_sequences + written
+            return (
+                t + 1,
+                new_h,
+                new_c,
+                *(array.write(t, value) for array, value in zip(arrays, written, strict=True)),
+            )
 
-        _, h, _, *kept = tf.while_loop(
-            lambda t, *_: t < steps, step, (tf.constant(0), zeros, zeros, *kept), maximum_iterations=steps
+        _, h, _, *arrays = tf.while_loop(
+            lambda t, *_: t < steps, step, (tf.constant(0), zeros, zeros, *arrays), maximum_iterations=steps
         )
-        return tf.transpose(kept[0].stack(), (1, 0, 2)) if self.return_sequences else h
+        for hook in collecting:
+            hook.collect(arrays[-2].stack(), arrays[-1].stack(), counts)
+        return tf.transpose(arrays[0].stack(), (1, 0, 2)) if self.return_sequences else h
+
+    def _in_time(self, inputs: tf.Tensor, mask: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Return the inputs (time, batch, features) and where they count (time, batch, 1), as they are read."""
+        inputs = tf.transpose(inputs, (1, 0, 2))
+        counts = None if mask is None else tf.transpose(tf.cast(mask, tf.bool))[:, :, None]
+        if self.go_backwards:
+            inputs = tf.reverse(inputs, (0,))
+            counts = None if counts is None else tf.reverse(counts, (0,))
+        return inputs, counts
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild this layer."""
@@ -147,6 +168,7 @@ class LSTM(keras.layers.Layer):
             **super().get_config(),
             "units": self.units,
             "return_sequences": self.return_sequences,
+            "go_backwards": self.go_backwards,
             "hooks": [keras.saving.serialize_keras_object(hook) for hook in self.hooks],
         }
 
@@ -155,6 +177,13 @@ class LSTM(keras.layers.Layer):
         """Rebuild a layer, its hooks included."""
         hooks = [keras.saving.deserialize_keras_object(hook) for hook in config.pop("hooks", [])]
         return cls(hooks=hooks, **config)
+
+
+def _at(t: tf.Tensor, noise: tf.Tensor | None) -> tf.Tensor | None:
+    """Return the noise of one step."""
+    if noise is None:
+        return None
+    return noise[0] if noise.shape[0] == 1 else noise[t]
 
 
 def _forget_one(shape: tuple[int, ...], dtype: Any = None) -> Any:

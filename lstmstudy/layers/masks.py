@@ -1,4 +1,4 @@
-"""Dropout masks whose rate is a variable, so that one compiled network serves every rate."""
+"""Masks whose rate is a variable, so that one compiled network serves every rate."""
 
 from __future__ import annotations
 
@@ -13,12 +13,29 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def add_rate(layer: keras.layers.Layer, rate: float) -> keras.Variable:
-    """Give `layer` a non-trainable variable for its rate of dropping, in [0, 1)."""
-    check_rate("rate", rate)
+def add_rate(
+    layer: keras.layers.Layer,
+    rate: float,
+    name: str = "rate",
+    *,
+    of: str = "dropping",
+    closed: bool = False,
+) -> keras.Variable:
+    """Give `layer` a non-trainable variable for its probability of dropping (or `of` something else).
+
+    It lies in [0, 1), or in [0, 1] with `closed`.
+    """
+    check_rate(name, rate, of=of, closed=closed)
     return layer.add_weight(
-        shape=(), initializer=keras.initializers.Constant(rate), trainable=False, name="rate", dtype="float32"
+        shape=(), initializer=keras.initializers.Constant(rate), trainable=False, name=name, dtype="float32"
     )
+
+
+def uniform(shape: Sequence[int | tf.Tensor], stream: keras.random.SeedGenerator) -> tf.Tensor:
+    """Return uniform numbers in [0, 1); it advances `stream`."""
+    # The algorithm is named because the default one, under XLA on a CPU, scrambles its key anew for every
+    # element: training with dropout per step took four times as long.
+    return tf.random.stateless_uniform(shape, tf.cast(stream.next(), tf.int32), alg="philox")
 
 
 def dropout_mask(
@@ -26,7 +43,4 @@ def dropout_mask(
 ) -> tf.Tensor:
     """Return a mask of `shape`: 0 with probability `rate`, else ``1 / (1 - rate)``; it advances `stream`."""
     rate = tf.convert_to_tensor(rate)
-    # The algorithm is named because the default one, under XLA on a CPU, scrambles its key anew for every
-    # element: training with dropout per step took four times as long.
-    drawn = tf.random.stateless_uniform(shape, tf.cast(stream.next(), tf.int32), alg="philox")
-    return tf.cast(drawn >= rate, tf.float32) / (1.0 - rate)
+    return tf.cast(uniform(shape, stream) >= rate, tf.float32) / (1.0 - rate)

@@ -9,7 +9,7 @@ from lstmstudy.settings import check_choice, check_rate
 from lstmstudy.techniques.technique import Technique
 
 if TYPE_CHECKING:
-    from lstmstudy.layers.lstm import CellHook
+    from lstmstudy.layers.cell_hook import CellHook
 
 _VARIANTS = {"step": "per step", "sequence": "per sequence", "candidate": "on the candidate"}
 

@@ -1,16 +1,23 @@
-"""All techniques by name."""
+"""All techniques by name: those that the modules of this package define."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+import pkgutil
+from pathlib import Path
 
-from lstmstudy.techniques.dropout import Dropout
-from lstmstudy.techniques.early_stopping import EarlyStopping
-from lstmstudy.techniques.recurrent_dropout import RecurrentDropout
+from lstmstudy.techniques.technique import Technique
 
-if TYPE_CHECKING:
-    from lstmstudy.techniques.technique import Technique
 
-TECHNIQUES: dict[str, type[Technique]] = {
-    technique.name: technique for technique in (Dropout, RecurrentDropout, EarlyStopping)
-}
+def _defined_here() -> dict[str, type[Technique]]:
+    """Import every module of this package and return the techniques in them; none loads TensorFlow."""
+    package = __name__.rpartition(".")[0]
+    found = {}
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        for value in vars(importlib.import_module(f"{package}.{module.name}")).values():
+            if isinstance(value, type) and issubclass(value, Technique) and "name" in vars(value):
+                found[value.name] = value
+    return found
+
+
+TECHNIQUES: dict[str, type[Technique]] = _defined_here()

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
-    from lstmstudy.layers.lstm import CellHook
+    from lstmstudy.data import TaskInfo
+    from lstmstudy.layers.augmentation import Augmentation
+    from lstmstudy.layers.cell_hook import CellHook
+    from lstmstudy.recipe import Recipe
+    from lstmstudy.updates import UpdateHook
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,8 +24,10 @@ class Technique:
     building the network anew (the compiled epoch receives them as numbers); every other field
     changes the network's structure.
 
-    A subclass places itself by overriding `before_lstm` or `in_cell`; what those return must hold a
-    Keras variable for each name in `values`.
+    A subclass places itself by overriding one or more of `before_lstm`, `after_lstm`, `in_cell`,
+    `on_batch`, `in_update`, `rows`, `learning_rate` and `passes`; the layers and hooks that the first
+    five return must hold a Keras variable for each name in `values`. One that trains several models
+    overrides `members`, one that only scores a trajectory `reading`.
     """
 
     name: ClassVar[str]  # as in params/techniques/<name>.yaml
@@ -60,6 +67,14 @@ class Technique:
         fixed = {key: value for key, value in self.settings().items() if key not in self.values}
         return (self.name, *sorted(fixed.items()))
 
+    def unfit(self, info: TaskInfo) -> str:
+        """Return why the technique makes no sense on a task, or "" where it does."""
+        del info
+        return ""
+
+    def check(self, recipe: Recipe) -> None:
+        """Raise a ValueError if the technique cannot work in a recipe, such as one with batches of one."""
+
     def before_lstm(self, name: str) -> keras.layers.Layer | None:
         """Return a layer to place in front of an LSTM layer, or None.
 
@@ -69,7 +84,42 @@ class Technique:
         del name
         return None
 
+    def after_lstm(self, name: str) -> keras.layers.Layer | None:
+        """Return a layer to place between one LSTM layer and the next, or None."""
+        del name
+        return None
+
     def in_cell(self, name: str) -> CellHook | None:
         """Return a regularizer to place inside the cell of an LSTM layer, or None."""
         del name
+        return None
+
+    def on_batch(self, name: str) -> Augmentation | None:
+        """Return what changes every training batch, or None."""
+        del name
+        return None
+
+    def in_update(self, name: str) -> UpdateHook | None:
+        """Return what acts on weights and gradients around every update, or None."""
+        del name
+        return None
+
+    @property
+    def recomputes(self) -> bool:
+        """Whether moving statistics are computed anew over the training part in front of each evaluation."""
+        return False
+
+    @property
+    def passes(self) -> int:
+        """How many noisy predictions an evaluation averages; 0 is one prediction without noise."""
+        return 0
+
+    def rows(self, n: int, info: TaskInfo, rng: np.random.Generator) -> np.ndarray | None:
+        """Return which of the `n` training samples are trained on, with repetitions, (n,); None is each once."""
+        del n, info, rng
+        return None
+
+    def learning_rate(self, update: np.ndarray, updates: int) -> np.ndarray | None:
+        """Return the factor on the learning rate at each update (from 0) of `updates` in all, or None."""
+        del update, updates
         return None
