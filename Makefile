@@ -27,7 +27,7 @@ test: environment  ## Check style and types, and run all tests
 	"$(PY)" -m ruff check .
 	"$(PY)" -m ruff format --check .
 	"$(PY)" -m mypy lstmstudy
-	"$(PY)" -m pytest
+	"$(PY)" -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lab: environment  ## Open the notebooks in JupyterLab
 	"$(PY)" -m jupyterlab notebooks/

@@ -1,4 +1,4 @@
-"""What make calls: ``python -m lstmstudy report|plan --profile <name>``."""
+"""What make calls: ``python -m lstmstudy report|plan|tune --profile <name>``."""
 
 from __future__ import annotations
 
@@ -15,15 +15,22 @@ def main(arguments: list[str] | None = None) -> int:
     for verb, words in (
         ("report", "train what is missing and build the report"),
         ("plan", "say what is missing"),
+        ("tune", "search learning rates and strengths for every arm, and write params/tuned.yaml"),
     ):
         command = verbs.add_parser(verb, help=words)
         command.add_argument("--profile", default="default", help="a file of params/, without .yaml")
         if verb == "report":
             command.add_argument("--only", help="one notebook, such as 01_dropout")
+        if verb == "tune":
+            arms = "arms as params/tuned.yaml names them, such as 'dropout per=step', or techniques"
+            command.add_argument("--only", nargs="+", default=[], metavar="ARM", help=arms)
     given = parser.parse_args(arguments)
     from lstmstudy.build import build, print_plan
+    from lstmstudy.tuning import tune
 
     try:
+        if given.verb == "tune":
+            return tune(given.profile, given.only)
         if given.verb == "plan":
             print_plan(given.profile)
             return 0

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmstudy.metrics import rmse
+from lstmstudy import metrics
 from lstmstudy.stats.effects import Effect, bootstrap_interval, improvement_share, log_ratio
+from lstmstudy.stats.ensembles import combined
 from lstmstudy.store import MissingRunsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lstmstudy.plan import Arm, Plan, Unit
+    from lstmstudy.arms import Arm, Unit
+    from lstmstudy.data import TaskInfo
+    from lstmstudy.plan import Plan
     from lstmstudy.runs import Outcome, Result, Run
 
 ALL_TASKS = "all tasks"
@@ -37,17 +40,43 @@ class Ablation:
 
     @functools.cached_property
     def compared(self) -> tuple[Arm, ...]:
-        """The arms other than the baseline."""
-        return tuple(arm for arm in self.arms.values() if arm.technique is not None)
+        """The arms that have a control."""
+        return tuple(arm for arm in self.arms.values() if arm.control is not None)
+
+    @functools.cached_property
+    def controls(self) -> tuple[Arm, ...]:
+        """What the arms are compared with, each once; of arms without a control, these themselves."""
+        controls = [arm.control for arm in self.compared if arm.control is not None]
+        return tuple(dict.fromkeys(controls)) or tuple(self.arms.values())
+
+    @property
+    def control(self) -> Arm:
+        """The first control."""
+        return self.controls[0]
+
+    @functools.cached_property
+    def infos(self) -> tuple[TaskInfo, ...]:
+        """The facts about each task on which all arms are trained, and at least one makes sense."""
+        arms = self.compared or self.controls
+        shared = [task for task in arms[0].tasks if all(task in arm.tasks for arm in arms)]
+        infos = [self.plan.tasks[task].info for task in shared]
+        return tuple(info for info in infos if not all(arm.unfit(info) for arm in arms))
+
+    def fits(self, arm: Arm, task: str) -> bool:
+        """Whether an arm makes sense on a task."""
+        return not arm.unfit(self.plan.tasks[task].info)
 
     def units(self, task: str) -> tuple[Unit, ...]:
-        """Return the units of a task in which every arm has an outcome; only these enter a number.
+        """Return the units of a task in which every arm that fits it has an outcome; only these enter a number.
 
         Raises:
             MissingRunsError: If there is none.
         """
         if task not in self._units:
-            whole = tuple(unit for unit in self.plan.units(task) if self._whole(unit))
+            everything = (*self.arms.values(), *self.controls)
+            units = self.plan.units(task, min(arm.units for arm in everything))
+            arms = [arm for arm in everything if self.fits(arm, task)]
+            whole = tuple(unit for unit in units if self._whole(arms, unit))
             if not whole:
                 raise MissingRunsError(
                     f"No unit has all its runs; `make report` trains them. Received: {task=}"
@@ -55,18 +84,26 @@ class Ablation:
             self._units[task] = whole
         return self._units[task]
 
-    def _whole(self, unit: Unit) -> bool:
+    def _whole(self, arms: Sequence[Arm], unit: Unit) -> bool:
         """Whether every arm has an outcome in a unit."""
         try:
-            for arm in self.arms.values():
-                self.outcome(self.plan.run(arm, unit))
+            for arm in arms:
+                for recipe in arm.on(unit.task):
+                    self.outcome(self.plan.run(recipe, unit))
         except MissingRunsError:
             return False
         return True
 
+    def members(self, arm: Arm, task: str) -> list[list[Outcome]]:
+        """Return the outcomes of all models of an arm, a list for each unit of a task."""
+        recipes = arm.on(task)
+        return [
+            [self.outcome(self.plan.run(recipe, unit)) for recipe in recipes] for unit in self.units(task)
+        ]
+
     def outcomes(self, arm: Arm, task: str) -> list[Outcome]:
-        """Return the outcomes of an arm, one for each unit of a task."""
-        return [self.outcome(self.plan.run(arm, unit)) for unit in self.units(task)]
+        """Return the outcomes of an arm, one for each unit of a task; of an ensemble, the first member's."""
+        return [models[0] for models in self.members(arm, task)]
 
     def results(self, arm: Arm, task: str) -> list[Result]:
         """Return the results of an arm, one for each unit of a task."""
@@ -94,8 +131,10 @@ class Ablation:
         return np.array([(np.nan, np.nan) if each is None else (each.epoch, each.cost) for each in kept]).T
 
     def seconds(self, arm: Arm, task: str) -> np.ndarray:
-        """Return the training seconds of each unit, (n_units,), as recorded when it was trained."""
-        return np.array([outcome.record["seconds"] for outcome in self.outcomes(arm, task)])
+        """Return the training seconds of each unit, all models together, (n_units,), as recorded."""
+        return np.array(
+            [sum(model.record["seconds"] for model in models) for models in self.members(arm, task)]
+        )
 
     def errors(
         self,
@@ -106,9 +145,26 @@ class Ablation:
         reading: str | None = None,
         metric: str | None = None,
     ) -> np.ndarray:
-        """Return the error of each unit at the kept epoch, (n_units,); NaN where the run diverged."""
+        """Return the error of each unit at the kept epoch, (n_units,); NaN where a run diverged.
+
+        That of an ensemble is the error of its combined predictions, on the validation or the test part.
+        """
+        if arm.members:
+            return self._ensemble_errors(arm, task, part, metric)
         results = self.results(arm, task)
         return np.array([result.error(reading or arm.reading, part, metric) for result in results])
+
+    def _ensemble_errors(self, arm: Arm, task: str, part: str, metric: str | None) -> np.ndarray:
+        opened, how = self.plan.tasks[task], arm.technique.combine if arm.technique else "mean"
+        score = getattr(metrics, metric or opened.info.metric)
+        errors = []
+        for unit, models in zip(self.units(task), self.members(arm, task), strict=True):
+            if any(model.result.diverged is not None for model in models):
+                errors.append(np.nan)
+                continue
+            predictions = np.stack([model.result.predicted(arm.reading, part) for model in models])
+            errors.append(score(combined(predictions, how), getattr(opened.folds[unit.fold], part).y))
+        return np.array(errors)
 
     def references(self, task: str, metric: str | None = None) -> dict[str, np.ndarray]:
         """Return the test error of each simple reference on the fold of each unit, (n_units,)."""
@@ -128,10 +184,17 @@ class Ablation:
         if opened.info.kind == "classification":
             return np.full(len(self.units(task)), np.log(opened.info.n_outputs))
         targets = [getattr(opened.folds[unit.fold], part).y for unit in self.units(task)]
-        return np.array([rmse(np.zeros_like(y), y) for y in targets])
+        return np.array([metrics.rmse(np.zeros_like(y), y) for y in targets])
+
+    def counted_errors(
+        self, arm: Arm, task: str, *, part: str = "test", reading: str | None = None
+    ) -> np.ndarray:
+        """Return the error of each unit, that of a diverged run being the naive error, (n_units,)."""
+        errors = self.errors(arm, task, part=part, reading=reading)
+        return np.where(np.isnan(errors), self._naive(task, part), errors)
 
     def log_ratios(
-        self, arm: Arm, task: str, *, part: str = "test", control: tuple[Arm, str] | None = None
+        self, arm: Arm, task: str, *, part: str = "test", control: Arm | None = None
     ) -> np.ndarray:
         """Return ln(error of the arm / error of its control) per unit, (n_units,); negative is better.
 
@@ -142,13 +205,11 @@ class Ablation:
             arm: The arm, read as it says.
             task: Name of the task.
             part: Which part's error.
-            control: Arm and reading to compare with. Unless given, the baseline read in the same way,
-                or at its last epoch where the arm is itself a way to read the baseline.
+            control: What to compare with instead of the arm's own control.
         """
-        reads = arm.technique is not None and arm.technique.is_reading
-        against, reading = control or (self.plan.baseline, "last" if reads else arm.reading)
+        against = control or arm.control or arm
         errors = self.errors(arm, task, part=part)
-        other = self.errors(against, task, part=part, reading=reading)
+        other = self.errors(against, task, part=part)
         worst = np.fmax(self._naive(task, part), np.fmax(errors, other))
         return log_ratio(np.where(np.isnan(errors), worst, errors), np.where(np.isnan(other), worst, other))
 
@@ -158,19 +219,23 @@ class Ablation:
         task: str | None = None,
         *,
         part: str = "test",
-        control: tuple[Arm, str] | None = None,
+        control: Arm | None = None,
     ) -> Effect:
         """Return the effect of an arm on one task, or on all of them with equal weight; see `log_ratios`."""
-        tasks = [task] if task else list(self.plan.tasks)
+        tasks = [task] if task else [info.name for info in self.infos if self.fits(arm, info.name)]
         values = {name: self.log_ratios(arm, name, part=part, control=control) for name in tasks}
-        folds = {name: [unit.fold for unit in self.units(name)] for name in tasks}
+        return self.effect_of(values, arm, task or ALL_TASKS)
+
+    def effect_of(self, values: dict[str, np.ndarray], arm: Arm, task: str = ALL_TASKS) -> Effect:
+        """Return log ratios of each unit by task, (n_units,) each, as an effect with equal weight of the tasks."""
+        folds = {name: [unit.fold for unit in self.units(name)] for name in values}
         low, high = bootstrap_interval(values, folds)
         return Effect(
             arm=arm.name,
             technique=arm.technique.name if arm.technique else arm.name,
             variant=arm.technique.variant if arm.technique else "",
             strength=arm.technique.strength if arm.technique else 0.0,
-            task=task or ALL_TASKS,
+            task=task,
             log_ratios=np.concatenate(list(values.values())),
             estimate=float(np.mean([numbers.mean() for numbers in values.values()])),
             low=low,
@@ -179,8 +244,8 @@ class Ablation:
         )
 
     def effects(self, task: str | None = None) -> list[Effect]:
-        """Return the effect of every arm other than the baseline."""
-        return [self.effect(arm, task) for arm in self.compared]
+        """Return the effect of every arm on a task that it fits, or on all of those."""
+        return [self.effect(arm, task) for arm in self.compared if task is None or self.fits(arm, task)]
 
     def arms_of(self, technique: str) -> list[Arm]:
         """Return the arms of one technique."""
@@ -189,3 +254,13 @@ class Ablation:
     def chosen(self, technique: str) -> Arm:
         """Return the arm of a technique with the lowest validation error, over all tasks; no test is seen."""
         return min(self.arms_of(technique), key=lambda arm: self.effect(arm, part="validation").estimate)
+
+    @property
+    def finalists(self) -> list[Arm]:
+        """The arms to set side by side: every tuned one, and of other techniques the one that validation chooses."""
+        names = dict.fromkeys(arm.technique.name for arm in self.compared if arm.technique)
+        finalists = []
+        for name in names:
+            tuned = [arm for arm in self.arms_of(name) if arm.recipes]
+            finalists += tuned or [self.chosen(name)]
+        return finalists

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 
 from lstmstudy import paths
 from lstmstudy.execution import Execution, code_inputs, execute_all, file_inputs, text_hash
+from lstmstudy.missing import train_missing
 from lstmstudy.params import ParamsError
 from lstmstudy.plan import COMPARISON, Plan, expected_seconds, make_plan, task_cache
-from lstmstudy.progress import minutes, progress_bar
+from lstmstudy.progress import minutes
 from lstmstudy.provenance import facts, provenance
 from lstmstudy.store import RunStore
-from lstmstudy.workers import Failure, local_lanes, train_all
+from lstmstudy.workers import Failure, local_lanes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lstmstudy.report import Chapter
-    from lstmstudy.runs import Outcome, Run
+    from lstmstudy.runs import Run
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,12 @@ class Missing:
 
 def print_plan(profile: str) -> None:
     """Print the runs of each notebook, how many are distinct and stored, and the minutes to expect."""
-    plan, store = make_plan(profile, store=_writable(paths.STORE)), RunStore()
+    plan, store = make_plan(profile, store=writable(paths.STORE)), RunStore()
     print(f"{'notebook':38} {'arms':>5} {'runs':>6} {'missing':>8}")
     for name, arms in plan.notebooks.items():
-        state = _state(plan.runs(arms), store)
+        state = state_of(plan.runs(arms), store)
         print(f"{name:38} {len(arms):5} {len(state.runs):6} {len(state.missing):8}")
-    whole = _state(plan.runs(plan.notebooks[COMPARISON]), store)
+    whole = state_of(plan.all_runs, store)
     cores = len(local_lanes())
     seconds = expected_seconds(whole.missing, whole.runs.values(), store) / cores
     print(
@@ -68,16 +69,16 @@ def build(profile: str, only: str | None = None) -> int:
     Returns:
         0, or 1 if a notebook failed or a run is missing; the report is written all the same.
     """
-    plan = make_plan(profile, store=_writable(paths.STORE))
+    plan = make_plan(profile, store=writable(paths.STORE))
     sources = _notebooks(plan, only)
-    folder = _writable(paths.REPORTS / profile)
+    folder = writable(paths.REPORTS / profile)
     store = RunStore()
     store.sweep()
     arms = {name: plan.notebooks[name] for name in sources}
-    state = _state({k: run for name in sources for k, run in plan.runs(arms[name]).items()}, store)
-    failures = _train(state, store)
+    state = state_of({k: run for name in sources for k, run in plan.runs(arms[name]).items()}, store)
+    failures = train_announced(state, store)
     if state.missing:
-        state = _state(state.runs, store)
+        state = state_of(state.runs, store)
 
     shared = {**code_inputs(), **_environment()}
     executions = {}
@@ -101,12 +102,13 @@ def build(profile: str, only: str | None = None) -> int:
     return 1 if failures or any(errors.values()) else 0
 
 
-def _state(runs: dict[str, Run], store: RunStore) -> Missing:
+def state_of(runs: dict[str, Run], store: RunStore) -> Missing:
+    """Return some runs, by identity, with those that are stored."""
     return Missing(runs, store.check(runs))
 
 
-def _train(state: Missing, store: RunStore) -> list[Failure]:
-    """Train what is missing, saving each outcome as it comes."""
+def train_announced(state: Missing, store: RunStore) -> list[Failure]:
+    """Say how much is missing, train it, saving each outcome as it comes, and name what still has none."""
     missing = state.missing
     if not missing:
         print(f"runs: all {len(state.runs)} are stored")
@@ -117,13 +119,7 @@ def _train(state: Missing, store: RunStore) -> list[Failure]:
     print(
         f"runs: {len(missing)} of {len(state.runs)} to train{why}, about {minutes(seconds)} on {cores} cores"
     )
-    with progress_bar(len(missing)) as bar:
-
-        def keep(outcome: Outcome) -> None:
-            store.save(outcome)
-            bar.update()
-
-        failures = train_all(missing, task_cache(store.folder), keep=keep)
+    failures = train_missing(missing, store, task_cache(store.folder))
     for failure in failures:
         print(f"missing: {_named(failure)}", file=sys.stderr)
     return failures
@@ -230,7 +226,7 @@ def _notebooks(plan: Plan, only: str | None) -> dict[str, Path]:
 
 def _parameters(plan: Plan) -> str:
     """Return the hash of everything that the profile decides."""
-    arms = [arm.name for arm in plan.notebooks[COMPARISON]]
+    arms = [repr(arm) for arms in plan.notebooks.values() for arm in arms]
     return text_hash([json.dumps(plan.profile.model_dump(), sort_keys=True), *arms])
 
 
@@ -239,7 +235,7 @@ def _environment() -> dict[str, str]:
     return file_inputs([paths.ROOT / "requirements.lock"])
 
 
-def _writable(folder: Path) -> Path:
+def writable(folder: Path) -> Path:
     """Return a folder that exists and can be written to.
 
     Raises:

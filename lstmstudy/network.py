@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 
 from lstmstudy.layers.lstm import LSTM
+from lstmstudy.stages import in_stage
 from lstmstudy.streams import integer_seed
 
 if TYPE_CHECKING:
@@ -75,12 +76,13 @@ class Network:
                 update.watch(self.model.trainable_variables)
         self.variables = [
             *self.model.variables,
-            *(variable for hook in (*self.augmentations, *self.updates) for variable in hook.variables),
+            *(variable for hook in self.augmentations for variable in hook.variables),
+            *(variable for hook in self.updates for variable in hook.variables),
         ]
         self._built = [variable.numpy() for variable in self.variables]
 
-    def reset(self, recipe: Recipe, seed: int) -> None:
-        """Put every variable where a run of `recipe` with `seed` starts.
+    def reset(self, recipe: Recipe, seed: int, stage: int = 0) -> None:
+        """Put every variable where a run of `recipe` with `seed` starts, or one of its stages.
 
         Kernels come from the streams ``init/<path>``, the streams of masks and augmentation from
         ``masks/<layer>``, strengths from the recipe; every other variable returns to the value it was built
@@ -91,11 +93,18 @@ class Network:
             if initializer is None:
                 variable.assign(built)
             else:
-                draw = initializer(seed=integer_seed(seed, recipe.role(f"init/{variable.path}")))
+                draw = initializer(
+                    seed=integer_seed(seed, recipe.role(in_stage(stage, f"init/{variable.path}")))
+                )
                 variable.assign(draw(variable.shape, dtype=variable.dtype))
         for technique in recipe.techniques:
-            for layer in self.placed[technique.name]:
+            # A technique that places nothing may use the network of a recipe without it.
+            for layer in self.placed.get(technique.name, ()):
                 for field in technique.values:
                     getattr(layer, field).assign(getattr(technique, field))
-                if (stream := getattr(layer, "stream", None)) is not None:
-                    stream.state.assign([integer_seed(seed, recipe.role(f"masks/{layer.name}")), 0])
+                # Keras's own layers have a seed_generator.
+                stream = getattr(layer, "stream", getattr(layer, "seed_generator", None))
+                if stream is not None:
+                    stream.state.assign(
+                        [integer_seed(seed, recipe.role(in_stage(stage, f"masks/{layer.name}"))), 0]
+                    )

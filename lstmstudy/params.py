@@ -1,25 +1,23 @@
-"""The parameters of a study: profiles and the grids of techniques, all checked before anything starts."""
+"""The profiles of a study, all checked before anything starts."""
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import itertools
 import re
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from lstmstudy import paths
+from lstmstudy.design import DesignScope, load_design
+from lstmstudy.grids import load_technique, technique_grid
+from lstmstudy.search import Tuning, entry_key
+from lstmstudy.sections import VALUES, Grid, Names, Section, load, unknown
 from lstmstudy.strict_yaml import ParamsError as ParamsError
-from lstmstudy.strict_yaml import hint, read_mapping, shown
+from lstmstudy.strict_yaml import shown
 from lstmstudy.techniques import TECHNIQUES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
     from pathlib import Path
-
-    from pydantic_core import ErrorDetails
 
     from lstmstudy.techniques import Technique
 
@@ -27,48 +25,14 @@ _PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _TAKEN = ("store", "tuned")  # reports/store/ holds the runs, params/tuned.yaml the tuned strengths
 
 
-def _as_tuple(value: object) -> object:
-    """Return a list of YAML as a tuple; everything else is left for the schema to refuse."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return `values`, unless one of them is there twice."""
-    for value in values:
-        if values.count(value) > 1:
-            msg = f"{shown(value)} is there twice. "
-            raise ValueError(msg)
-    return values
-
-
-def _plain(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return `values`, unless one of them is more than a number or a text."""
-    if not all(isinstance(value, (str, int, float, bool)) for value in values):
-        raise ValueError
-    return values
-
-
-_List = (BeforeValidator(_as_tuple), Field(min_length=1), AfterValidator(_each_once))
-_Names = Annotated[tuple[str, ...], *_List]
-_Values = Annotated[tuple[Any, ...], *_List, AfterValidator(_plain)]
-_Grid = Annotated[dict[str, _Values], Field(min_length=1)]
-_VALUES = "for each setting a list of numbers or texts, at least one, each once"
-
-
-class _Section(BaseModel):
-    """A part of a parameter file. The description of a field says what is expected there."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Network(_Section):
+class Network(Section):
     """Size of the network."""
 
     layers: int = Field(ge=1, le=8, description="an integer from 1 to 8, the number of LSTM layers")
     width: int = Field(ge=1, le=2048, description="an integer from 1 to 2048, the units of each LSTM layer")
 
 
-class Training(_Section):
+class Training(Section):
     """How every arm is trained."""
 
     epochs: int = Field(ge=1, le=10_000, description="an integer from 1 to 10000, the length of training")
@@ -76,31 +40,48 @@ class Training(_Section):
     learning_rate: float = Field(gt=0, le=1, description="a number above 0 and up to 1, Adam's step size")
 
 
-class Profile(_Section):
+class Description(Section):
+    """Where and how often the grids are trained: they describe how a strength acts, and judge nothing."""
+
+    tasks: Names = Field(description="a list of names of tasks, at least one, each once")
+    units: int = Field(ge=1, le=1000, description="an integer from 1 to 1000, units for each task")
+
+
+class Profile(Section):
     """How big a study is: tasks, techniques, units of each comparison, network and training.
 
-    `name` is the stem of the file. `grids` has, by technique and setting, the values that replace
-    those of the technique's own file.
+    `name` is the stem of the file. Tuned arms are compared on `tasks` with `units` units each: those in
+    `compared`, by name such as ``"dropout per=step"`` or by technique, or all if it is left out. Grids are
+    trained as `description` says, or else just so; designs as `designs` says by name. `grids` has, by technique and
+    setting, the values that replace those of the technique's own file.
     """
 
     name: str
-    tasks: _Names = Field(description="a list of names of tasks, at least one, each once")
-    techniques: _Names = Field(description="a list of names of techniques, at least one, each once")
+    tasks: Names = Field(description="a list of names of tasks, at least one, each once")
+    techniques: Names = Field(description="a list of names of techniques, at least one, each once")
+    compared: Names | None = Field(
+        default=None, description="a list of tuned arms or techniques, at least one, each once"
+    )
     units: int = Field(ge=1, le=1000, description="an integer from 1 to 1000, units for each task")
     network: Network = Field(description="a mapping with the keys layers, width")
     training: Training = Field(description="a mapping with the keys epochs, batch_size, learning_rate")
-    grids: dict[str, _Grid] = Field(default={}, description=_VALUES)
+    description: Description | None = Field(default=None, description="a mapping with the keys tasks, units")
+    designs: dict[str, DesignScope] = Field(
+        default={}, description="for each design a mapping with the keys tasks, units"
+    )
+    tuning: Tuning = Field(
+        default=Tuning(), description="a mapping with the keys trials, units, learning_rate"
+    )
+    grids: dict[str, Grid] = Field(default={}, description=VALUES)
 
+    @property
+    def described(self) -> Description:
+        """Where and how often the grids are trained."""
+        return self.description or Description(tasks=self.tasks, units=self.units)
 
-class TechniqueParams(_Section):
-    """Which settings of one technique a study tries: the product of the values of each."""
-
-    name: str
-    notebook: str = Field(pattern=r"^\d\d_[a-z0-9_]+$", description="a name such as 01_dropout")
-    grid: _Grid = Field(description=_VALUES)
-
-
-_Model = TypeVar("_Model", Profile, TechniqueParams)
+    def compares(self, technique: str, key: str) -> bool:
+        """Whether the tuned arm of this key, as `lstmstudy.search.entry_key` names it, is compared."""
+        return self.compared is None or not {technique, key}.isdisjoint(self.compared)
 
 
 def profile_names(folder: Path = paths.PARAMS) -> tuple[str, ...]:
@@ -119,8 +100,6 @@ def load_profile(name: str, folder: Path = paths.PARAMS) -> Profile:
     Raises:
         ParamsError: If anything is wrong: one line with file, key, what was expected and what came.
     """
-    from lstmstudy.data import TASK_NAMES
-
     if not _PROFILE_NAME.fullmatch(name) or name in _TAKEN:
         msg = (
             "The name of a profile is the stem of a file in params/. Expected up to 64 ASCII letters, digits, `_` and `-` "
@@ -132,147 +111,55 @@ def load_profile(name: str, folder: Path = paths.PARAMS) -> Profile:
     names = profile_names(folder)
     if name not in names:
         note = f"A file params/{name}.yaml would create it. "
-        raise ParamsError(_unknown("profile", name, names, note, where))
-    profile = _load(Profile, path)
-    for task in profile.tasks:
-        if task not in TASK_NAMES:
-            raise ParamsError(_unknown("task", task, TASK_NAMES, "", f"{where}: tasks"))
-    for technique in profile.techniques:
-        if technique not in TECHNIQUES:
-            raise ParamsError(_unknown("technique", technique, TECHNIQUES, "", f"{where}: techniques"))
-    for technique in profile.grids:
-        if technique not in profile.techniques:
-            note = "Only techniques of this profile have grids here. "
-            raise ParamsError(_unknown("technique", technique, profile.techniques, note, f"{where}: grids"))
+        raise ParamsError(unknown("profile", name, names, note, where))
+    profile = load(Profile, path)
+    _check_names(profile, where)
     for technique in profile.techniques:
         grid_of(profile, technique, folder)
+    _check_compared(profile, where, folder)
+    for design in profile.designs:
+        load_design(design, folder)
     return profile
 
 
-def load_technique(name: str, folder: Path = paths.PARAMS) -> TechniqueParams:
-    """Return the parameters of one technique, with each of its arms checked.
+def _check_names(profile: Profile, where: str) -> None:
+    """Raise a ParamsError for a task or technique that does not exist."""
+    from lstmstudy.data import TASK_NAMES
 
-    Raises:
-        ParamsError: As `load_profile`.
-    """
-    path = folder / "techniques" / f"{name}.yaml"
-    where = paths.relative(path)
-    if name not in TECHNIQUES:
-        raise ParamsError(_unknown("technique", name, TECHNIQUES, "", where))
-    params = _load(TechniqueParams, path)
-    _arms(TECHNIQUES[name], {f"{where}: grid": params.grid})
-    return params
+    scopes = {f"designs.{name}.tasks": scope.tasks or () for name, scope in profile.designs.items()}
+    named = {"tasks": profile.tasks, "description.tasks": profile.described.tasks, **scopes}
+    for key, tasks in named.items():
+        for task in tasks:
+            if task not in TASK_NAMES:
+                raise ParamsError(unknown("task", task, TASK_NAMES, "", f"{where}: {key}"))
+    for technique in profile.techniques:
+        if technique not in TECHNIQUES:
+            raise ParamsError(unknown("technique", technique, TECHNIQUES, "", f"{where}: techniques"))
+    for technique in profile.grids:
+        if technique not in profile.techniques:
+            note = "Only techniques of this profile have grids here. "
+            raise ParamsError(unknown("technique", technique, profile.techniques, note, f"{where}: grids"))
+
+
+def _check_compared(profile: Profile, where: str, folder: Path) -> None:
+    """Raise a ParamsError for a tuned arm that no technique of the profile has."""
+    valid = {
+        name: None
+        for technique in profile.techniques
+        for entry in load_technique(technique, folder).tuned
+        for name in (technique, entry_key(technique, entry))
+    }
+    for name in profile.compared or ():
+        if name not in valid:
+            note = "Only tuned arms of this profile can be compared. "
+            raise ParamsError(unknown("arm", name, valid, note, f"{where}: compared"))
 
 
 def grid_of(profile: Profile, technique: str, folder: Path = paths.PARAMS) -> tuple[Technique, ...]:
-    """Return the technique in each of its settings: the product of the values of its grid.
-
-    Values in the profile's own `grids` replace those of the technique's file, setting by setting. The
-    baseline is not among the arms.
+    """Return the technique in each of its settings; values in the profile's own `grids` come first.
 
     Raises:
         ParamsError: As `load_profile`.
     """
-    params = load_technique(technique, folder)
-    own = paths.relative(folder / "techniques" / f"{technique}.yaml")
-    profiles = paths.relative(folder / f"{profile.name}.yaml")
-    grids = {f"{own}: grid": params.grid, f"{profiles}: grids.{technique}": profile.grids.get(technique, {})}
-    return _arms(TECHNIQUES[technique], grids)
-
-
-def _load(model: type[_Model], path: Path) -> _Model:
-    """Return the content of a file as its model."""
-    content = read_mapping(path)
-    where = paths.relative(path)
-    if "name" in content:  # the stem of the file is the name
-        raise ParamsError(_unknown("key", "name", _keys(model), "", where, content["name"]))
-    try:
-        return model.model_validate({**content, "name": path.stem})
-    except ValidationError as error:
-        errors = error.errors(include_url=False)
-        # A mistyped key is missing under its right name too; the typo is the one to tell.
-        first = min(errors, key=lambda item: item["type"] != "extra_forbidden")
-        raise _explained(model, where, first) from None
-
-
-def _keys(model: type[BaseModel]) -> list[str]:
-    """Return the keys that a file, or a part of it, may have."""
-    return [key for key in model.model_fields if key != "name"]
-
-
-def _explained(model: type[BaseModel], where: str, error: ErrorDetails) -> ParamsError:
-    """Return what pydantic found as one line with key, what was expected, and what came."""
-    loc = error["loc"]
-    section = model
-    depth = 0
-    while depth + 1 < len(loc):
-        inner = section.model_fields[str(loc[depth])].annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            break
-        section, depth = inner, depth + 1
-    names = [part for part in loc if not isinstance(part, int)]
-    key, leaf = ".".join(map(str, names)), str(names[-1])
-    if error["type"] == "extra_forbidden":
-        return ParamsError(_unknown("key", key, _keys(section), "", where, error["input"]))
-    expected = section.model_fields[str(loc[depth])].description
-    if error["type"] == "missing":
-        keys = [name for name in error["input"] if name != "name"]
-        return ParamsError(f"{where}: missing key `{key}`. Expected {expected}. Received: keys={shown(keys)}")
-    reason = str(error["ctx"]["error"]) if error["type"] == "value_error" else ""
-    item = "".join(f"[{part}]" for part in loc if isinstance(part, int))
-    value = error["input"]
-    received = f"{leaf}{item}={shown(value)}"
-    return ParamsError(f"{where}: {key}: {reason}Expected {expected}. {hint(value)}Received: {received}")
-
-
-def _unknown(what: str, name: str, valid: Iterable[str], note: str, where: str, *value: object) -> str:
-    """Return the message for a name that is none of `valid`, with the nearest of these."""
-    leaf = name.rpartition(".")[2] if value else name  # a key comes with its path
-    by_fold = {valid_name.casefold().replace("-", "_"): valid_name for valid_name in valid}
-    near = difflib.get_close_matches(leaf.casefold().replace("-", "_"), by_fold, n=2)
-    mean = f"Did you mean {' or '.join(f'`{by_fold[item]}`' for item in near)}? " if near else ""
-    received = f"{leaf}={shown(value[0])}" if value else f"{what}={shown(name)}"
-    expected = f"Expected one of: {', '.join(by_fold.values())}. "
-    return f"{where}: unknown {what} `{name}`. {expected}{note}{mean}Received: {received}"
-
-
-def _arms(technique: type[Technique], grids: Mapping[str, _Grid]) -> tuple[Technique, ...]:
-    """Return an instance for each combination; of `grids`, by place in a file, a later one wins."""
-    settings = {field.name: field for field in dataclasses.fields(technique)}
-    place = {}
-    for start, grid in grids.items():
-        for key, values in grid.items():
-            if key not in settings:
-                where, _, prefix = start.rpartition(": ")
-                raise ParamsError(_unknown("key", f"{prefix}.{key}", settings, "", where, values))
-            place[key] = f"{start}.{key}"
-    values_of = {key: values for grid in grids.values() for key, values in grid.items()}
-    for key, field in settings.items():
-        if key not in values_of and field.default is dataclasses.MISSING:
-            where, _, prefix = next(iter(grids)).rpartition(": ")
-            msg = f"{where}: missing key `{prefix}.{key}`. Expected {_VALUES}. Received: keys={shown(list(values_of))}"
-            raise ParamsError(msg)
-    keys = [key for key in settings if key in values_of]
-    combinations = itertools.product(*(values_of[key] for key in keys))
-    return tuple(_arm(technique, dict(zip(keys, values, strict=True)), place) for values in combinations)
-
-
-def _arm(technique: type[Technique], settings: dict[str, Any], place: Mapping[str, str]) -> Technique:
-    """Return one instance; an error of its own names the file and key of the value that is wrong."""
-    try:
-        arm = technique(**settings)
-    except (TypeError, ValueError) as error:
-        expected, _, received = str(error).rpartition("Received: ")
-        key = received.partition("=")[0]
-        if key not in settings:  # the technique does not say which
-            key, expected, received = next(iter(settings)), f"{error}. ", shown(settings)
-        msg = f"{place[key]}: {expected}{hint(settings[key])}Received: {received}"
-        raise ParamsError(msg) from None
-    if arm.is_off:
-        key = next((key for key, value in settings.items() if not value), next(iter(settings)))
-        msg = (
-            f"{place[key]}: this switches the technique off. Expected values that leave it on; the baseline is always "
-            f"there. Received: {key}={shown(settings[key])}"
-        )
-        raise ParamsError(msg)
-    return arm
+    where = f"{paths.relative(folder / f'{profile.name}.yaml')}: grids.{technique}"
+    return technique_grid(technique, folder, {where: profile.grids.get(technique, {})})

@@ -3,54 +3,37 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lstmstudy import params, paths
+from lstmstudy.arms import Arm, Unit
 from lstmstudy.data import open_task
+from lstmstudy.design import design_arms, load_design
+from lstmstudy.grids import load_technique, settings_of
 from lstmstudy.recipe import Recipe
 from lstmstudy.runs import Run
+from lstmstudy.search import ends, entry_key, fixed
+from lstmstudy.sections import placed
+from lstmstudy.techniques import TECHNIQUES
+from lstmstudy.tuned import load_tuned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from lstmstudy.data import Task, TaskInfo
+    from lstmstudy.data import Task
     from lstmstudy.params import Profile
+    from lstmstudy.search import Entry
     from lstmstudy.store import RunStore
     from lstmstudy.techniques import Technique
+    from lstmstudy.tuned import Best, Tuned
 
 BASELINE = "baseline"
 OVERFITTING = "00_overfitting"  # needs the baseline alone
 COMPARISON = "99_comparison"  # needs every arm
 _GUESS = 2.0  # seconds of a run before any was measured
 COMPILING = 5.0  # seconds that the first run of a structure takes beside its training
-
-
-@dataclass(frozen=True)
-class Arm:
-    """A named recipe inside an ablation and how its trajectories are read.
-
-    Attributes:
-        name: Label, unique in the study.
-        recipe: What is trained.
-        reading: Which epoch counts.
-        technique: The technique whose strength the arm varies; None for the baseline.
-    """
-
-    name: str
-    recipe: Recipe
-    reading: str = "selected"
-    technique: Technique | None = None
-
-
-@dataclass(frozen=True)
-class Unit:
-    """What an arm and its control share: task, fold and seed."""
-
-    task: str
-    fold: int
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -69,51 +52,149 @@ class Plan:
 
     @functools.cached_property
     def baseline(self) -> Arm:
-        """The arm with every technique off."""
+        """The arm with every technique off, at the profile's learning rate."""
         size, training = self.profile.network, self.profile.training
         recipe = Recipe(size.layers, size.width, training.epochs, training.batch_size, training.learning_rate)
-        return Arm(BASELINE, recipe)
+        return Arm(BASELINE, recipe, tasks=self.profile.tasks, units=self.profile.units)
 
-    @property
-    def infos(self) -> tuple[TaskInfo, ...]:
-        """The facts about each task."""
-        return tuple(task.info for task in self.tasks.values())
+    @functools.cached_property
+    def tuned_baseline(self) -> Arm:
+        """The arm with every technique off, at the learning rate that was tuned for each task."""
+        recipes = tuple((task, self._tuned(BASELINE, {}, task)) for task in self.profile.tasks)
+        return replace(self.baseline, name=f"{BASELINE}, tuned", recipes=recipes)
 
     def arm(self, technique: Technique) -> Arm:
-        """Return the arm that switches one technique on."""
-        from lstmstudy.techniques import EarlyStopping
+        """Return the arm that switches one technique on, where and as often as strengths are described.
 
-        if isinstance(technique, EarlyStopping):
-            return Arm(technique.label, self.baseline.recipe, technique.reading, technique)
-        return Arm(technique.label, self.baseline.recipe.adding(technique), technique=technique)
+        A way to read trajectories costs no training; it is compared wherever the baseline is, with the
+        baseline at its last epoch.
+        """
+        if technique.is_reading:
+            control = replace(self.baseline, reading="last")
+            name, reading = technique.label, technique.reading
+            return replace(control, name=name, reading=reading, technique=technique, control=control)
+        scope = self.profile.described
+        base = replace(self.baseline, tasks=scope.tasks, units=scope.units)
+        return replace(
+            base,
+            name=technique.label,
+            recipe=base.recipe if technique.members(base.recipe) else base.recipe.adding(technique),
+            reading=technique.reading,
+            technique=technique,
+            control=base,
+            members=technique.members(base.recipe),
+        )
 
     def arms(self, technique: str) -> tuple[Arm, ...]:
-        """Return the arms of a technique: one for each point of its grid."""
-        return tuple(self.arm(settings) for settings in params.grid_of(self.profile, technique, self.folder))
+        """Return the arms of a technique: one for each point of its grid.
+
+        Raises:
+            ParamsError: If a point cannot be trained with the profile's network and training.
+        """
+        grid = params.grid_of(self.profile, technique, self.folder)
+        with placed(self.place(technique)):
+            return tuple(self.arm(settings) for settings in grid)
+
+    def place(self, technique: str) -> str:
+        """Return where the profile names a technique, for messages."""
+        return f"{paths.relative(self.folder / f'{self.profile.name}.yaml')}: techniques: {technique}"
+
+    def tuned(self, technique: str) -> tuple[Arm, ...]:
+        """Return the tuned arms of a technique that are compared: a recipe for each task, of an entry of its search."""
+        return tuple(
+            self._tuned_arm(technique, entry)
+            for entry in load_technique(technique, self.folder).tuned
+            if self.profile.compares(technique, entry_key(technique, entry))
+        )
+
+    def _tuned_arm(self, name: str, entry: Entry) -> Arm:
+        lowest = TECHNIQUES[name](**ends(entry)[0])
+        fitting = [task for task in self.profile.tasks if not lowest.unfit(self.tasks[task].info)]
+        recipes = tuple((task, self._tuned(name, entry, task)) for task in fitting)
+        technique = self._settings(name, entry, fitting[0]) if fitting else lowest
+        title = f"{technique.title} {technique.variant if fixed(entry) else ''}".strip()
+        return replace(
+            self.tuned_baseline,
+            name=f"{title}, tuned",
+            reading=technique.reading,
+            technique=technique,
+            control=self.tuned_baseline,
+            recipe=self.baseline.recipe.adding(technique),
+            recipes=recipes,
+        )
+
+    def _tuned(self, name: str, entry: Entry, task: str) -> Recipe:
+        """Return the tuned recipe of an entry on a task."""
+        recipe = replace(self.baseline.recipe, learning_rate=self._best(name, entry, task).learning_rate)
+        if name == BASELINE:
+            return recipe
+        with placed(self.place(name)):
+            return recipe.adding(self._settings(name, entry, task))
+
+    def _settings(self, name: str, entry: Entry, task: str) -> Technique:
+        where = f"{paths.relative(self.folder / 'tuned.yaml')}: {task}.{entry_key(name, entry)}"
+        return settings_of(name, self._best(name, entry, task).settings, where)
+
+    def _best(self, name: str, entry: Entry, task: str) -> Best:
+        size = self.profile.network
+        return self._tuned_file.best(entry_key(name, entry), task, layers=size.layers, width=size.width)
+
+    @functools.cached_property
+    def _tuned_file(self) -> Tuned:
+        return load_tuned(self.folder)
+
+    def design(self, name: str) -> tuple[Arm, ...]:
+        """Return the arms of a design: combinations, batch sizes or tasks that one technique's grid lacks."""
+        design = load_design(name, self.folder)
+        return design_arms(self.baseline, design, self.profile.designs[name], self.folder)
 
     @functools.cached_property
     def notebooks(self) -> dict[str, tuple[Arm, ...]]:
         """The arms that each notebook needs, the baseline first."""
-        chapters: dict[str, list[Arm]] = {OVERFITTING: [], COMPARISON: []}
+        chapters: dict[str, list[Arm]] = {OVERFITTING: [self.baseline], COMPARISON: [self.tuned_baseline]}
         for name in self.profile.techniques:
-            arms = self.arms(name)
-            chapters.setdefault(params.load_technique(name, self.folder).notebook, []).extend(arms)
-            chapters[COMPARISON].extend(arms)
-        return {name: (self.baseline, *arms) for name, arms in sorted(chapters.items())}
+            chapter = chapters.setdefault(load_technique(name, self.folder).notebook, [self.baseline])
+            chapter += [*self.arms(name), *self.tuned(name)]
+            chapters[COMPARISON] += self.compared(name)
+        for name in self.profile.designs:
+            design = load_design(name, self.folder)
+            chapters.setdefault(design.notebook, [self.baseline]).extend(self.design(name))
+        return {name: tuple(arms) for name, arms in sorted(chapters.items())}
 
-    def units(self, task: str) -> tuple[Unit, ...]:
-        """Return the units of a task: seed k on fold k mod F."""
-        n_folds = len(self.tasks[task].folds)
-        return tuple(Unit(task, seed % n_folds, seed) for seed in range(self.profile.units))
+    def compared(self, technique: str) -> tuple[Arm, ...]:
+        """Return the arms of a technique that are compared on every task: tuned ones, and ways to read."""
+        if TECHNIQUES[technique].is_reading:
+            return self.arms(technique)
+        return self.tuned(technique)
 
-    def run(self, arm: Arm, unit: Unit) -> Run:
-        """Return the run of an arm in a unit."""
-        return Run(arm.recipe, unit.task, self.tasks[unit.task].content, unit.fold, unit.seed)
+    @functools.cached_property
+    def all_runs(self) -> dict[str, Run]:
+        """The distinct runs of the whole study, by identity."""
+        return self.runs(arm for arms in self.notebooks.values() for arm in arms)
+
+    def units(self, task: str, n: int) -> tuple[Unit, ...]:
+        """Return `n` units of a task: seed k on fold k mod F; where series are split in many ways, all folds of series k."""
+        info = self.tasks[task].info
+        if info.realizations:
+            size = info.n_folds // info.realizations
+            n = min(n, info.realizations)
+            return tuple(Unit(task, seed * size + fold, seed) for seed in range(n) for fold in range(size))
+        return tuple(Unit(task, seed % info.n_folds, seed) for seed in range(n))
+
+    def run(self, recipe: Recipe, unit: Unit) -> Run:
+        """Return the run of a recipe in a unit."""
+        return Run(recipe, unit.task, self.tasks[unit.task].content, unit.fold, unit.seed)
 
     def runs(self, arms: Iterable[Arm]) -> dict[str, Run]:
-        """Return the distinct runs of some arms on all tasks, by identity."""
+        """Return the distinct runs of some arms and their controls, by identity."""
+        both = [each for arm in arms for each in (arm, arm.control) if each is not None]
         runs = (
-            self.run(arm, unit) for arm in arms for task in self.profile.tasks for unit in self.units(task)
+            self.run(recipe, unit)
+            for arm in dict.fromkeys(both)
+            for task in arm.tasks
+            if not arm.unfit(self.tasks[task].info)
+            for unit in self.units(task, arm.units)
+            for recipe in arm.on(task)
         )
         return {run.identity: run for run in runs}
 
@@ -125,7 +206,10 @@ def make_plan(profile: str, *, store: Path = paths.STORE, folder: Path = paths.P
         ParamsError: If anything in the parameters is wrong.
     """
     checked = params.load_profile(profile, folder)
-    return Plan(checked, {name: open_task(name, task_cache(store)) for name in checked.tasks}, folder)
+    names = [*checked.tasks, *checked.described.tasks]
+    for name, scope in checked.designs.items():
+        names += scope.tasks or load_design(name, folder).tasks or ()
+    return Plan(checked, {name: open_task(name, task_cache(store)) for name in dict.fromkeys(names)}, folder)
 
 
 def task_cache(store: Path) -> Path:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from lstmstudy.network import Network
 from lstmstudy.runs import ENGINE
+from lstmstudy.stages import stages_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +50,8 @@ class Program:
         self.classifies = info.kind == "classification"
         self.batch_size = recipe.batch_size
         self.n_batches = -(-n_train // recipe.batch_size)
+        # What the earlier networks of a run add to the present one, row by row.
+        self.offset = tf.Variable(tf.zeros((n_train, info.n_outputs))) if stages_of(recipe).additive else None
         self.passes = max((technique.passes for technique in recipe.techniques), default=0)
         self._normalizers = [
             layer
@@ -57,7 +60,8 @@ class Program:
             for layer in self.network.placed[technique.name]
         ]
         # Statistics of a batch must not count the rows that fill its last places.
-        self._masks_rows = any(hasattr(layer, "momentum") for layer in self.model_layers)
+        self._masks_rows = any(variable.name.startswith("moving_") for variable in self.model.variables)
+        self.model.supports_masking = True  # or Keras warns that the mask of these rows ends at the outputs
         self.compiled = 0  # how often a function was traced; a test holds it at one each
         jit = ENGINE["jit_compile"]
         self._epoch = tf.function(self._train_one_epoch, jit_compile=jit)
@@ -69,9 +73,19 @@ class Program:
         """All layers and hooks that techniques placed."""
         return [layer for placed in self.network.placed.values() for layer in placed]
 
-    def start(self, recipe: Recipe, seed: int) -> None:
-        """Put every variable where a run starts; nothing of an earlier run is left."""
-        self.network.reset(recipe, seed)
+    def start(self, recipe: Recipe, seed: int, stage: int = 0, offset: np.ndarray | float = 0.0) -> None:
+        """Put every variable where a run or one of its stages starts; nothing of an earlier one is left.
+
+        Args:
+            recipe: Strengths and the learning rate.
+            seed: Seed of the run.
+            stage: Which stage starts, from 0.
+            offset: What earlier networks add to the outputs in training, (n_train, n_outputs), where
+                networks are summed.
+        """
+        self.network.reset(recipe, seed, stage)
+        if self.offset is not None:
+            self.offset.assign(tf.broadcast_to(tf.cast(offset, tf.float32), self.offset.shape))
         for variable in self.optimizer.variables:
             variable.assign(self._fresh[variable.path])
         self.optimizer.learning_rate.assign(recipe.learning_rate)
@@ -102,11 +116,11 @@ class Program:
     def recompute_statistics(self, x: tf.Tensor, n_rows: int) -> None:
         """Set moving statistics to those of the first `n_rows` rows of `x`, where a technique asks for it."""
         if self._normalizers:
-            with self._unmoved_streams():
+            with self._shown_weights(), self._unmoved_streams():
                 self._recompute(x, tf.constant(n_rows))
 
     def predict(self, x: tf.Tensor) -> np.ndarray:
-        """Return values or class probabilities at inference, (n_samples, n_outputs).
+        """Return values or class probabilities at inference, (n_samples, n_outputs); logits where networks are summed.
 
         With `passes` they are the mean of that many predictions with the noise of training on.
         """
@@ -160,6 +174,8 @@ class Program:
             update = tf.convert_to_tensor(self.optimizer.iterations)
             with tf.GradientTape() as tape:
                 outputs = self._outputs(inputs, weight)
+                if self.offset is not None:
+                    outputs += tf.gather(self.offset, rows[i])
                 summed = tf.reduce_sum(weight * self._losses(targets, outputs))
                 loss = summed / tf.reduce_sum(weight)
                 for hook in self.network.updates:
@@ -205,7 +221,7 @@ class Program:
     def _predict(self, x: tf.Tensor) -> tf.Tensor:
         self.compiled += 1
         outputs = self.model(x, training=bool(self.passes))
-        return tf.nn.softmax(outputs) if self.classifies else outputs
+        return tf.nn.softmax(outputs) if self.classifies and self.offset is None else outputs
 
     def _recompute_statistics(self, x: tf.Tensor, n_rows: tf.Tensor) -> None:
         """Run all rows as one batch whose statistics replace the moving ones."""

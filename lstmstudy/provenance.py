@@ -23,7 +23,7 @@ def facts(plan: Plan, stored: int, wanted: int) -> dict[str, str]:
     """Return what stands under the report's title."""
     size, training = plan.profile.network, plan.profile.training
     return {
-        "Tasks": ", ".join(task.info.title for task in plan.tasks.values()),
+        "Tasks": ", ".join(plan.tasks[name].info.title for name in plan.profile.tasks),
         "Paired units": f"{plan.profile.units} for each task",
         "Runs": f"{stored} of {wanted}",
         "Network": f"{size.layers} LSTM layers of {size.width}, {training.epochs} epochs, batch {training.batch_size}",

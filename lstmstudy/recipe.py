@@ -40,6 +40,8 @@ class Recipe:
     member: int = 0
 
     def __post_init__(self) -> None:
+        parts = tuple(part for technique in self.techniques for part in technique.parts())
+        object.__setattr__(self, "techniques", parts)
         for technique in self.techniques:
             if technique.is_reading:
                 msg = f"{technique.title} reads a trajectory and is no part of a recipe. Received: {technique!r}"
@@ -52,6 +54,20 @@ class Recipe:
         object.__setattr__(self, "techniques", tuple(sorted(on, key=lambda technique: technique.name)))
         for technique in self.techniques:
             technique.check(self)
+
+    def check_reading(self, reading: str) -> None:
+        """Raise a ValueError if a trajectory of this recipe cannot be read in this way.
+
+        The schedule of a technique that is not replayable depends on the planned length: an earlier epoch
+        of it is not what a shorter training would have given.
+        """
+        for technique in self.techniques:
+            if not technique.replayable and reading != "last":
+                msg = (
+                    f"{technique.title} plans its whole length ahead, so that only the end can be read. "
+                    f"Expected 'last'. Received: reading={reading!r}"
+                )
+                raise ValueError(msg)
 
     def role(self, consumer: str) -> str:
         """Return the name of a consumer's random stream, such as ``"batches"``, for this member."""
@@ -77,5 +93,5 @@ class Recipe:
             self.layers,
             self.width,
             self.batch_size,
-            *(technique.structure() for technique in self.techniques),
+            *(structure for technique in self.techniques if (structure := technique.structure())),
         )

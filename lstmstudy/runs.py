@@ -26,6 +26,8 @@ CORE = (
     "lstmstudy.layers.cell_hook",
     "lstmstudy.network",
     "lstmstudy.program",
+    "lstmstudy.stages",
+    "lstmstudy.trajectory",
     "lstmstudy.training",
     "lstmstudy.recipe",  # says which runs share a compiled epoch
     "lstmstudy.techniques.technique",  # says which settings are values of it
@@ -134,6 +136,14 @@ class Result:
         if self.diverged is not None:
             return float("nan")
         return float(self.curves[f"{part}/{metric or self.metric}"][self.keeps(reading).epoch])
+
+    def predicted(self, reading: str, part: str = "test") -> np.ndarray:
+        """Return the predictions for a part (validation, test) at the epoch that `reading` keeps.
+
+        Standardised values or class probabilities, (n_samples, n_outputs).
+        """
+        (place,) = (self.epochs == self.keeps(reading).epoch).nonzero()[0]
+        return self.predictions[part][place]
 
 
 @dataclass(frozen=True)

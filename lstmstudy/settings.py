@@ -20,6 +20,21 @@ def check_amount(name: str, value: float, what: str) -> None:
         raise ValueError(msg)
 
 
+def check_limit(name: str, value: float, what: str) -> None:
+    """Raise a ValueError unless `value` is a number above 0, infinity among them; `what` says what it is."""
+    if not _is_number(value) or not value > 0:
+        msg = f"`{name}` is {what}. Expected a number above 0; infinity is off. Received: {name}={value!r}"
+        raise ValueError(msg)
+
+
+def check_factor(name: str, value: float, what: str, *, zero: bool = False) -> None:
+    """Raise a ValueError unless `value` is in (0, 1], or in [0, 1) with `zero`; `what` says what it is."""
+    if not _is_number(value) or not (0 <= value < 1 if zero else 0 < value <= 1):
+        interval = "[0, 1)" if zero else "(0, 1]"
+        msg = f"`{name}` is {what}. Expected a number in {interval}. Received: {name}={value!r}"
+        raise ValueError(msg)
+
+
 def check_count(name: str, value: int, what: str, *, least: int = 1) -> None:
     """Raise a ValueError unless `value` is an integer of at least `least`; `what` says what it counts."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:

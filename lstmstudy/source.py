@@ -5,13 +5,16 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import importlib.util
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+_PACKAGE = __name__.partition(".")[0]
 
 
 def _bare(tree: ast.Module) -> ast.Module:
@@ -30,18 +33,40 @@ def code_digest(code: str) -> str:
 
 
 def module_path(module: str) -> Path:
-    """Return the file of a module of this package, without importing it."""
-    path = paths.ROOT.joinpath(*module.split("."))
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    """Return the file of a module; one of this package is found without importing it.
+
+    Raises:
+        ValueError: If it has no file that could be imported, such as what is typed into a notebook.
+    """
+    if module.partition(".")[0] == _PACKAGE:
+        path = paths.ROOT.joinpath(*module.split("."))
+        return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    try:
+        found = importlib.util.find_spec(module)
+    except (ImportError, ValueError):  # what runs as __main__ may have no specification
+        found = None
+    if module == "__main__" or found is None or not found.has_location or found.origin is None:
+        msg = f"The code of a technique lives in modules that can be imported. Received: {module=}"
+        raise ValueError(msg)
+    return Path(found.origin)
 
 
-@functools.cache
 def _module_digest(module: str) -> str:
+    # A file of the reader's own may be written anew and reloaded; this package is read once per process.
+    return (_digest_of_ours if module.partition(".")[0] == _PACKAGE else _digest)(module)
+
+
+def _digest(module: str) -> str:
     return code_digest(module_path(module).read_text(encoding="utf-8"))
 
 
+_digest_of_ours = functools.cache(_digest)
+
+
 def source_digest(modules: Sequence[str]) -> str:
-    """Return the SHA-256 (hex) over the syntax of the named modules, read once per process.
+    """Return the SHA-256 (hex) over the syntax of the named modules.
+
+    A file of this package is read once per process, any other one at every call.
 
     Args:
         modules: Dotted names such as ``"lstmstudy.training"``; their order does not count.

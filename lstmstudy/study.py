@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from lstmstudy import paths
 from lstmstudy.ablation import Ablation
 from lstmstudy.data import open_task
+from lstmstudy.missing import train_missing
 from lstmstudy.plan import make_plan, task_cache
-from lstmstudy.progress import progress_bar
 from lstmstudy.store import MissingRunsError, RunStore
-from lstmstudy.workers import train_all
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lstmstudy.arms import Arm
     from lstmstudy.data import Fold, TaskInfo
-    from lstmstudy.plan import Arm, Plan
+    from lstmstudy.plan import Plan
     from lstmstudy.runs import Outcome, Run
     from lstmstudy.techniques import Technique
 
@@ -47,8 +47,8 @@ class Study:
 
     @property
     def tasks(self) -> tuple[TaskInfo, ...]:
-        """The facts about each task."""
-        return self.plan.infos
+        """The facts about each task on which tuned arms are compared."""
+        return tuple(self.plan.tasks[name].info for name in self.profile.tasks)
 
     @property
     def baseline(self) -> Arm:
@@ -60,13 +60,24 @@ class Study:
         return self.plan.arm(technique)
 
     def arms(self, technique: str) -> tuple[Arm, ...]:
-        """Return the arms that the profile has of a technique."""
-        return self.plan.arms(technique)
+        """Return the arms of a technique's grid: they describe how its strength acts.
+
+        There are none if the profile lacks the technique; `arm` gives one all the same.
+        """
+        return self.plan.arms(technique) if technique in self.profile.techniques else ()
+
+    def tuned(self, technique: str) -> tuple[Arm, ...]:
+        """Return the tuned arms of a technique that the profile compares on every task with the tuned baseline."""
+        return self.plan.tuned(technique) if technique in self.profile.techniques else ()
+
+    def design(self, name: str) -> tuple[Arm, ...]:
+        """Return the arms of a design, such as combinations or batch sizes; none if the profile lacks it."""
+        return self.plan.design(name) if name in self.profile.designs else ()
 
     @property
     def all_arms(self) -> tuple[Arm, ...]:
-        """The arms of every technique of the profile."""
-        return tuple(arm for technique in self.profile.techniques for arm in self.arms(technique))
+        """The arms of every technique that are compared on every task."""
+        return tuple(arm for technique in self.profile.techniques for arm in self.plan.compared(technique))
 
     def fold(self, task: str, number: int = 0) -> Fold:
         """Return one fold of any task of the catalog, in the profile or not."""
@@ -86,25 +97,14 @@ class Study:
         return self._loaded[run.identity]
 
     def ablate(self, *arms: Arm) -> Ablation:
-        """Return the baseline and `arms` side by side, training only runs that are not stored.
+        """Return `arms` beside their controls, training only runs that are not stored; without arms, the baseline.
 
         A run that cannot be trained is named on stderr; its unit enters no number.
         """
-        everything = (self.baseline, *(arm for arm in arms if arm != self.baseline))
-        runs = self.plan.runs(everything)
+        arms = arms or (self.baseline,)
+        runs = self.plan.runs(arms)
         stored = self.store.check(runs)
         missing = [run for identity, run in runs.items() if identity not in stored]
-        if missing:
-            cache = task_cache(self.store.folder)
-            with progress_bar(len(missing)) as bar:
-
-                def keep(outcome: Outcome) -> None:
-                    self.store.save(outcome)
-                    bar.update()
-
-                failures = train_all(missing, cache, keep=keep)
-            for failure in failures:
-                print(
-                    f"missing: {failure.run.task}, seed {failure.run.seed}: {failure.reason}", file=sys.stderr
-                )
-        return Ablation(self.plan, self.outcome, everything)
+        for failure in train_missing(missing, self.store, task_cache(self.store.folder)):
+            print(f"missing: {failure.run.task}, seed {failure.run.seed}: {failure.reason}", file=sys.stderr)
+        return Ablation(self.plan, self.outcome, arms)

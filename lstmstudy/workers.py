@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import multiprocessing
 import os
 import signal
@@ -182,5 +183,7 @@ def _prepare_process() -> None:
         "TF_ENABLE_ONEDNN_OPTS": "0",  # its kernels round differently from one processor to the next
     }
     os.environ.update(settings)
+    # Every structure compiles functions of its own, which TensorFlow takes for one that is traced too often.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     end_with_parent()

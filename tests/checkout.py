@@ -31,9 +31,27 @@ import json, sys
 from lstmstudy.plan import make_plan
 plan = make_plan(sys.argv[1])
 print(json.dumps([
-    [arm.name, task, unit.seed, plan.run(arm, unit).identity]
-    for arm in plan.notebooks["99_comparison"] for task in plan.tasks for unit in plan.units(task)
+    [arm.name, task, unit.seed, plan.run(recipe, unit).identity]
+    for arms in plan.notebooks.values() for arm in arms
+    for task in arm.tasks for unit in plan.units(task, arm.units) for recipe in arm.on(task)
 ]))
+"""
+# The shipped smoke study trains every technique; most of what a build does shows with three.
+SMOKE = """\
+tasks:
+  - sunspots # one forecasting task
+  - digits_rows # one classification task
+techniques:
+  - dropout # a layer in front of each LSTM layer
+  - recurrent_dropout # a regularizer inside the cell
+  - early_stopping # a reading
+units: 2
+network: {layers: 2, width: 8}
+training: {epochs: 6, batch_size: 32, learning_rate: 0.003}
+grids:
+  dropout: {rate: [0.3]}
+  recurrent_dropout: {rate: [0.3]}
+  early_stopping: {patience: [1, 3]}
 """
 
 
@@ -167,10 +185,21 @@ def trained(smoke: tuple[Checkout, subprocess.CompletedProcess[str]], tmp_path: 
     yield from _own(built, tmp_path / "trained")
 
 
+@pytest.fixture
+def shipped(tmp_path: Path) -> Iterator[Checkout]:
+    """Return a checkout with the smoke study as it is shipped, in which nothing was trained."""
+    root = tmp_path / "shipped"
+    fresh = _fresh(root)
+    shutil.copy(paths.PARAMS / "smoke.yaml", root / "params")
+    yield fresh
+    _end(fresh)
+
+
 def _fresh(root: Path) -> Checkout:
     for name in FOLDERS:
         shutil.copytree(paths.ROOT / name, root / name, ignore=LEFT_OUT)
     shutil.copy(paths.ROOT / "requirements.lock", root)
+    (root / "params" / "smoke.yaml").write_text(SMOKE, encoding="utf-8")
     (root / "reports").mkdir()
     return Checkout(root)
 
@@ -179,6 +208,10 @@ def _own(source: Checkout, root: Path) -> Iterator[Checkout]:
     """Yield a copy; then end the processes that a failed test left behind."""
     copied = source.copy(root)
     yield copied
-    for process in copied.processes():
+    _end(copied)
+
+
+def _end(checkout: Checkout) -> None:
+    for process in checkout.processes():
         with contextlib.suppress(psutil.Error):
             process.kill()

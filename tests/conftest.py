@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
+pytest.register_assert_rewrite("checkout")  # a plugin that test modules import from, too
 os.environ.update(
     TF_CPP_MIN_LOG_LEVEL="3",  # no start-up lines between those of pytest
     CUDA_VISIBLE_DEVICES="-1",  # results are those of the processor

@@ -11,10 +11,13 @@ from lstmstudy.data import CATALOG, Fold, Part, Task, TaskInfo
 from lstmstudy.data.cache import cache_path, write_task
 from lstmstudy.data.folds import forecasting_folds
 from lstmstudy.data.task import digest, fold_arrays
+from lstmstudy.grids import load_technique
 from lstmstudy.readings import Validation, kept_epochs
 from lstmstudy.recipe import Recipe
 from lstmstudy.runs import Outcome, Result, Run
-from lstmstudy.techniques import Dropout, RecurrentDropout
+from lstmstudy.search import Tuning, drawn, ends, entry_key
+from lstmstudy.techniques import TECHNIQUES, Dropout, RecurrentDropout
+from lstmstudy.tuned import Found, Trained, Trial, Tuned, save_tuned
 
 RECIPE = Recipe(layers=2, width=4, epochs=3, batch_size=8, learning_rate=0.01)
 ON = {  # one arm for each form of each technique that changes training
@@ -133,7 +136,7 @@ def stand_in(cache, name):
         series = np.sin(np.arange(120) / 3) + 0.1 * np.random.default_rng(2).normal(size=120)
         task = forecasting_task(series, info)
     else:
-        task = classification_task(info, n_train=(20, 20))
+        task = classification_task(info, n_train=(20,) * info.n_folds)
     write_task(cache_path(cache, name), task)
     return task
 
@@ -156,6 +159,23 @@ def made_result(validation, test=None, *, metric="rmse", diverged=None, seed=0):
     weights = {"lstm_1/kernel": rng.normal(size=(1, 8)).astype(np.float32)} if len(epochs) else {}
     pairing = {"lstm_1/kernel": "ab" * 32, "batches": "cd" * 32}
     return Result(metric, curves, epochs, predictions, weights, pairing, diverged)
+
+
+def write_tuned(folder, tasks, size="2x32"):
+    """Write a ``tuned.yaml`` in which every arm of the shipped techniques has one trial, at its weakest."""
+    rates = Tuning().learning_rate
+    trained = Trained(epochs=3, batch_size=8, seeds=(1000,))
+    found = {}
+    for key, entry in {"baseline": {}, **searched()}.items():
+        trial = Trial(learning_rate=0.002, settings=ends(entry)[0], validation=1.0)
+        ranges = {"learning_rate": rates, **drawn(entry)}
+        found[key] = Found(best=trial, trained=trained, search=ranges, trials=[trial])
+    save_tuned(Tuned({size: dict.fromkeys(tasks, found)}), folder)
+
+
+def searched():
+    """Return the entries of every shipped technique's search by key."""
+    return {entry_key(name, entry): entry for name in TECHNIQUES for entry in load_technique(name).tuned}
 
 
 def made_outcome(identity, result, seconds=1.5):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
-from engine import made_outcome, made_result, stand_in
+from engine import made_outcome, made_result, stand_in, write_tuned
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
@@ -38,6 +39,11 @@ ARMS = {  # validation and test error, over the baseline's
 }
 
 
+def grid(study):
+    """Return the arms of every technique's grid."""
+    return [arm for technique in study.profile.techniques for arm in study.arms(technique)]
+
+
 class Bench:
     """A study of tiny tasks with outcomes that were made up."""
 
@@ -47,6 +53,7 @@ class Bench:
         (folder / "params" / "mine.yaml").write_text(PROFILE, encoding="utf-8")
         for name in METRICS:
             stand_in(task_cache(store), name)
+        write_tuned(folder / "params", METRICS)
         self.study = open_study("mine", store=store, folder=folder / "params")
         for arm, (validation, test) in ARMS.items():
             for task in METRICS:
@@ -55,8 +62,8 @@ class Bench:
 
     def run(self, arm, task, seed):
         """Return a run by the name of its arm."""
-        arms = {each.name: each for each in (self.study.baseline, *self.study.all_arms)}
-        return self.study.plan.run(arms[arm], self.study.plan.units(task)[seed])
+        arms = {each.name: each for each in (self.study.baseline, *grid(self.study))}
+        return self.study.plan.run(arms[arm].recipe, self.study.plan.units(task, 4)[seed])
 
     def remove(self, arm, task, seed):
         """Take an outcome away, if it is there."""
@@ -79,7 +86,7 @@ class Bench:
     def ablate(self):
         """Return every arm of the profile beside the baseline; everything is stored, so nothing is trained."""
         study = open_study("mine", store=self.study.store.folder, folder=self.study.plan.folder)
-        return study.ablate(*study.all_arms)
+        return study.ablate(*grid(study))
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +99,7 @@ def prepared(tmp_path_factory):
 def bench(prepared, tmp_path, monkeypatch):
     """Return a study of the test's own; whatever is missing in it cannot be trained."""
     shutil.copytree(prepared, tmp_path / "bench")
-    monkeypatch.setattr("lstmstudy.study.train_all", lambda *_, **__: [])
+    monkeypatch.setattr("lstmstudy.missing.train_all", lambda *_, **__: [])
     own = object.__new__(Bench)
     own.study = open_study("mine", store=tmp_path / "bench" / "store", folder=tmp_path / "bench" / "params")
     return own
@@ -141,9 +148,24 @@ def sentences(ablation, shown=None):
 
 
 def test_everything_that_a_notebook_shows_is_tested_here(bench):
-    """Each public finding is among those that these tests ask for."""
+    """Each public finding is among those that these tests ask for, or has tests in a file for its chapter."""
     asked = {name.partition(" ")[0] for name in sentences(bench.ablate())}
-    assert asked == {name for name in vars(findings) if callable(vars(findings)[name])} - {"Finding", "show"}
+    public = {name for name in vars(findings) if callable(vars(findings)[name])} - {"Finding", "show"}
+    assert asked <= public
+    chapters = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*findings.py")]
+    chapters.append(Path(__file__).with_name("test_semantics.py").read_text(encoding="utf-8"))
+    for name in public - asked:
+        assert any(f"{name}(" in text for text in chapters), name
+
+
+def test_arms_that_a_profile_lacks_are_told_in_words(bench):
+    """A finding about arms that are not there is a sentence, in a figure's place too."""
+    empty = bench.study.ablate()
+    assert bench.study.arms("zoneout") == bench.study.tuned("zoneout") == bench.study.design("combined") == ()
+    for find in (findings.ranking, findings.dose_responses, findings.task_table, findings.batch_sizes):
+        assert find(empty) == "This profile has no such arms."
+    assert findings.dose_response(bench.ablate(), "zoneout") == "This profile has no arm of zoneout."
+    assert findings.estimate_bias(empty) == "This profile trains no validation schemes."
 
 
 def test_every_finding_has_a_figure_a_description_and_a_sentence(bench):
@@ -176,7 +198,7 @@ def test_sentences_carry_the_numbers_of_the_outcomes(bench, tables):
     assert (
         f"validation chooses 1: test error {half} against the last epoch, after 4.0 of 6" in said["stopping"]
     )
-    assert "None of the 3 techniques" in said["task_table"]
+    assert "None of 3 techniques" in said["task_table"]
     assert len(tables) == 3
 
 
@@ -298,9 +320,9 @@ def test_a_new_arm_is_told_like_those_of_the_profile(bench):
     study = bench.study
     arm = study.arm(Dropout(0.7))
     for task, metric in METRICS.items():
-        for unit in study.plan.units(task):
+        for unit in study.plan.units(task, arm.units):
             result = made_result(0.5 * FALLING, 0.5 * FALLING, metric=metric)
-            study.store.save(made_outcome(study.plan.run(arm, unit).identity, result))
+            study.store.save(made_outcome(study.plan.run(arm.recipe, unit).identity, result))
     ablation = study.ablate(arm, study.arm(EarlyStopping(4)))
     assert "Validation chooses dropout 0.7 per step" in findings.dose_response(ablation, "dropout").sentence
     assert "validation chooses 4" in findings.stopping(ablation).sentence

@@ -12,10 +12,26 @@ import pytest
 
 from lstmstudy import paths
 from lstmstudy.data.catalog import CATALOG
-from lstmstudy.params import load_technique
+from lstmstudy.grids import load_technique
 from lstmstudy.recipe import Recipe
 from lstmstudy.study import open_study
-from lstmstudy.techniques import TECHNIQUES, Dropout, RecurrentDropout
+from lstmstudy.techniques import (
+    TECHNIQUES,
+    BatchNorm,
+    Bundle,
+    CellLayerNorm,
+    Dropout,
+    Jitter,
+    LayerNorm,
+    MonteCarloDropout,
+    RecurrentBatchNorm,
+    RecurrentDropout,
+    Snapshots,
+    TimeWarp,
+    WeightAveraging,
+    WeightDrop,
+    Zoneout,
+)
 
 pytest_plugins = ["checkout"]
 
@@ -150,7 +166,8 @@ def test_no_number_is_typed_into_a_notebook(name):
             node.value for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Constant)
         ]
         assert all(isinstance(value, str) for value in constants)
-        assert not any(character.isdigit() for value in constants for character in value)
+        words = [value for value in constants if value not in TECHNIQUES]  # l1 and l2 are names
+        assert not any(character.isdigit() for value in words for character in value)
 
 
 @every_notebook
@@ -181,23 +198,23 @@ def copied(name, tmp_path):
     return names
 
 
-def network(*techniques):
-    """Return the study's network on sunspots with some techniques on."""
+def network(*techniques, info=SUNSPOTS):
+    """Return the study's network on a task with some techniques on."""
     from lstmstudy.network import Network
 
-    return Network(WIDE.adding(*techniques), SUNSPOTS)
+    return Network(WIDE.adding(*techniques), info)
 
 
-def assert_same_function(model, study):
+def assert_same_function(model, study, info=SUNSPOTS, scale=0.4):
     """Copy the weights of a model into the study's network and compare the two at inference."""
     ours = study.model.trainable_variables
     theirs = model.trainable_variables
     assert [variable.shape for variable in theirs] == [variable.shape for variable in ours]
     rng = np.random.default_rng(1)
     for mine, other in zip(ours, theirs, strict=True):
-        other.assign(rng.normal(scale=0.4, size=other.shape))
+        other.assign(rng.normal(scale=scale, size=other.shape))
         mine.assign(other.numpy())
-    x = rng.normal(size=(5, SUNSPOTS.window, SUNSPOTS.n_features)).astype("float32")
+    x = rng.normal(size=(5, info.window, info.n_features)).astype("float32")
     expected = study.model(x, training=False).numpy()
     assert np.ptp(expected) > 0.01
     np.testing.assert_allclose(model(x, training=False).numpy(), expected, atol=1e-5)
@@ -221,7 +238,7 @@ def assert_same_dropping(model, study, name, per):
     assert sum("Dropout" in kind for kind in kinds) == len(layers)
     assert model.layers[0] is layers[0]  # the first one is in front of the first LSTM layer
     order = [layer.name for layer in study.model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    assert order == [f"{name}_1", "lstm_1", f"{name}_2", "lstm_2", "head"]
+    assert order == [ours[0].name, "lstm_1", ours[1].name, "lstm_2", "head"]
     for theirs, mine in zip(layers, ours, strict=True):
         assert theirs.rate == pytest.approx(float(mine.rate.numpy()))
         for layer in (theirs, mine):
@@ -282,6 +299,139 @@ def test_the_studys_layers_serve_in_a_plain_model(tmp_path):
         masks = hook.sample(8, 12, WIDE.width).numpy()
         assert masks.shape == (12, 8, WIDE.width)
         assert len({masks[step].tobytes() for step in range(12)}) == 12
+
+
+@pytest.mark.parametrize(
+    ("variable", "technique"), [("zoned", Zoneout(0.15, 0.05)), ("weight_dropped", WeightDrop(0.5))]
+)
+def test_zoneout_and_weight_drop_serve_in_a_plain_model(tmp_path, variable, technique):
+    """02: both models compute the study's function, with its hooks in both layers at the same strengths."""
+    model = copied("02_recurrent_variational_dropout", tmp_path)[variable]
+    study = network(technique)
+    assert_same_function(model, study)
+    layers = [layer for layer in model.layers if type(layer).__name__ == "LSTM"]
+    for layer, hook in zip(layers, study.placed[technique.name], strict=True):
+        (ours,) = layer.hooks
+        assert type(ours) is type(hook)
+        for value in technique.values:
+            assert float(getattr(ours, value).numpy()) == pytest.approx(getattr(technique, value))
+
+
+@pytest.mark.parametrize(
+    ("variable", "technique"),
+    [
+        ("layer_normalized", LayerNorm()),
+        ("batch_normalized", BatchNorm()),
+        ("cell_layer_normalized", CellLayerNorm()),
+        ("recurrent_batch_normalized", RecurrentBatchNorm()),
+    ],
+)
+def test_plain_normalization_is_the_studys(tmp_path, variable, technique):
+    """03: with the same weights every model predicts what the study's network predicts, in training mode too."""
+    model = copied("03_normalization", tmp_path)[variable]
+    study = network(technique)
+    # Running statistics have seen nothing: inside the cell signals are weak.
+    assert_same_function(model, study, scale=1.0 if technique.name == "recurrent_batch_norm" else 0.4)
+    x = np.random.default_rng(2).normal(size=(6, SUNSPOTS.window, 1)).astype("float32")
+    expected = study.model(x, training=True).numpy()
+    np.testing.assert_allclose(model(x, training=True).numpy(), expected, atol=1e-5)
+
+
+def test_plain_noise_on_the_inputs_is_jitter(tmp_path):
+    """07: at inference the models are the baseline; in training the noise has the spread that is written."""
+    names = copied("07_augmentation", tmp_path)
+    info = CATALOG["digits_rows"]
+    for variable in ("noisy", "augmented"):
+        assert_same_function(names[variable], network(info=info), info)
+    x = np.ones((64, info.window, info.n_features), "float32")
+    (jitter,) = network(Jitter(0.1), info=info).augmentations
+    spreads = [np.std(layer(x, training=True) - x) for layer in (names["noisy"].layers[0], jitter)]
+    np.testing.assert_allclose(spreads, 0.1, rtol=0.05)
+    first, second = names["augmented"].layers[:2]
+    (warp,) = network(TimeWarp(0.2, knots=4), info=info).augmentations
+    for ours, theirs in ((jitter, first), (warp, second)):
+        assert type(theirs) is type(ours)
+        assert theirs.get_config() | {"name": "", "seed": None} == ours.get_config() | {
+            "name": "",
+            "seed": None,
+        }
+
+
+def test_plain_ensembles_predict_what_the_studys_do(tmp_path):
+    """08: the mean of members, the averaged weights, the cycles, and the mean over dropout's masks."""
+    from lstmstudy.stats.ensembles import combined
+
+    names = copied("08_ensembles", tmp_path)
+    member, other = names["member"], names["other"]
+    assert any(
+        (mine != theirs).any() for mine, theirs in zip(member.get_weights(), other.get_weights(), strict=True)
+    )
+    assert_same_function(member, network())
+    assert_same_function(other, network())
+    x = np.random.default_rng(2).normal(size=(5, SUNSPOTS.window, 1)).astype("float32")
+    both = np.stack([member(x).numpy(), other(x).numpy()])
+    np.testing.assert_allclose(names["ensemble"](x), combined(both, "mean"), atol=1e-6)
+    assert member.optimizer.use_ema
+    assert member.optimizer.ema_momentum == WeightAveraging(0.9).decay
+    update = np.arange(300)
+    factors = Snapshots(3).learning_rate(update, len(update))
+    rates = [float(names["cycles"](step)) for step in update]
+    np.testing.assert_allclose(rates, WIDE.learning_rate * factors, rtol=1e-4, atol=1e-8)
+    study = network(MonteCarloDropout(0.3, per="sequence"))
+    assert_same_function(names["dropped"], study)
+    assert_same_dropping(names["dropped"], study, "monte_carlo_dropout", "sequence")
+    assert np.abs(names["monte_carlo"](x) - names["monte_carlo"](x)).max() > 1e-3
+
+
+def test_plain_splits_are_the_studys(tmp_path):
+    """09: targets, scikit-learn's splits and the purged block are those that are trained; windows never reach forward."""
+    from lstmstudy.data.schemes import development, splits
+
+    names = copied("09_validation_schemes", tmp_path)
+    info = CATALOG["stationary_series"]
+    targets = names["targets"]
+    np.testing.assert_array_equal(targets, development(len(names["series"]), 100, info))
+    for scheme in ("rolling", "expanding"):
+        pairs = zip(names[f"{scheme}_splits"], splits(scheme, targets, info), strict=True)
+        for (train, held_out), ours in pairs:
+            np.testing.assert_array_equal(targets[train], ours.train)
+            np.testing.assert_array_equal(targets[held_out], ours.held_out)
+    block = splits("blocked", targets, info)[2]
+    np.testing.assert_array_equal(targets[names["block_train"]], block.train)
+    np.testing.assert_array_equal(targets[names["block"]], block.held_out)
+    assert [len(held_out) for _, held_out in names["shuffled_splits"]] == [
+        len(ours.held_out) for ours in splits("k-fold", targets, info)
+    ]
+    first = targets[names["held_out"]][0]
+    np.testing.assert_allclose(
+        names["x_held_out"][0], names["scaled"][first - info.window : first], atol=1e-12
+    )
+    assert names["y_held_out"][0] == names["scaled"][first]
+    assert names["x_train"].shape == (len(names["train"]), info.window)
+
+
+def test_the_plain_bundle_is_the_studys(tmp_path):
+    """10: the same function, dropout at the same places, the same price, clipping and patience."""
+    import keras
+
+    names = copied("10_combined", tmp_path)
+    model = names["model"]
+    bundle = load_technique("bundle").grid
+    (rate,), (price,), (patience,), (norm,) = (bundle[key] for key in ("rate", "l2", "patience", "norm"))
+    study = network(Bundle(rate=rate, l2=price, patience=patience, norm=norm))
+    assert_same_function(model, study)
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds == ["Dropout", "LSTM", "LayerNormalization", "Dropout", "LSTM", "Dense"]
+    assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [rate] * 2
+    (hook,) = [hook for hook in study.updates if hook.name == "l2"]
+    assert float(sum(model.losses)) == pytest.approx(float(hook.penalty()), rel=1e-5)
+    assert model.optimizer.clipnorm == norm
+    assert model.optimizer.learning_rate.numpy() == pytest.approx(WIDE.learning_rate)
+    assert (names["stop"].patience, names["stop"].monitor, names["stop"].restore_best_weights) == (
+        patience,
+        "val_mse",
+        True,
+    )
 
 
 def test_plain_early_stopping_keeps_the_epoch_of_the_reading(tmp_path):

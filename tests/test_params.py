@@ -8,10 +8,11 @@ import subprocess
 import sys
 
 import pytest
+from planning import changed, parameters, plan_of, refusal
 
 from lstmstudy import paths
-from lstmstudy.params import ParamsError, grid_of, load_profile, load_technique, profile_names
-from lstmstudy.recipe import Recipe
+from lstmstudy.grids import load_technique
+from lstmstudy.params import ParamsError, grid_of, load_profile, profile_names
 from lstmstudy.techniques import TECHNIQUES
 
 MINE = """\
@@ -29,29 +30,18 @@ grids:
   dropout:
     rate: [0.3]
 """
+SHOWN = "description: {tasks: [sunspots]"
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Return a folder of parameters with the shipped techniques and a profile called mine."""
-    shutil.copytree(paths.PARAMS / "techniques", tmp_path / "techniques")
-    (tmp_path / "mine.yaml").write_text(MINE, encoding="utf-8")
-    return tmp_path
+    """Return a folder of parameters with the shipped techniques and designs and a profile called mine."""
+    return parameters(tmp_path, MINE)
 
 
 def message_of(folder, name="mine"):
     """Return the message of the error that loading the profile ends in."""
-    with pytest.raises(ParamsError) as caught:
-        load_profile(name, folder)
-    return str(caught.value)
-
-
-def changed(folder, old, new, file="mine.yaml"):
-    """Replace a text that is there once in a file."""
-    path = folder / file
-    text = path.read_text(encoding="utf-8")
-    assert text.count(old) == 1
-    path.write_text(text.replace(old, new), encoding="utf-8")
+    return refusal(load_profile, name, folder)
 
 
 def test_a_profile_of_ones_own_loads_with_the_name_of_its_file(folder):
@@ -80,14 +70,16 @@ def test_a_grid_gives_the_product_of_its_values(folder):
 
 @pytest.mark.parametrize("name", profile_names())
 def test_every_shipped_profile_has_distinct_arms_that_are_on(name):
-    """No arm of a profile is another one or the baseline, by settings and by label."""
-    profile = load_profile(name)
-    arms = [arm for technique in profile.techniques for arm in grid_of(profile, technique)]
-    assert len(set(arms)) == len({arm.label for arm in arms}) == len(arms) > 0
-    assert not any(arm.is_off for arm in arms)
-    assert len({Recipe(techniques=(arm,)) for arm in arms if not arm.is_reading}) == sum(
-        not arm.is_reading for arm in arms
-    )
+    """No arm of a profile is another one or the baseline, by settings, by label and by what is trained."""
+    plan = plan_of(paths.PARAMS, name)
+    found = [technique for each in plan.profile.techniques for technique in grid_of(plan.profile, each)]
+    assert len(set(found)) == len({technique.label for technique in found}) == len(found) > 0
+    assert not any(technique.is_off for technique in found)
+    arms = [arm for each in plan.profile.techniques for arm in plan.arms(each)]
+    trained = {(arm.on("digits_rows"), arm.reading, arm.technique.combine) for arm in arms}
+    assert len(trained) == len(arms) == len(found)
+    same = {arm.technique.name for arm in arms if arm.on("digits_rows") == (plan.baseline.recipe,)}
+    assert same == {"early_stopping"}
 
 
 def test_the_three_sizes_are_shipped_and_grow():
@@ -103,12 +95,43 @@ def test_every_technique_has_a_file_and_every_file_a_technique():
     assert stems == set(TECHNIQUES)
     for stem in stems:
         assert load_technique(stem).name == stem
+    for name in profile_names():
+        assert set(load_profile(name).techniques) == stems
+
+
+def test_every_shipped_design_is_in_every_shipped_profile():
+    """A file in params/designs that no study trains would be dead."""
+    stems = {path.stem for path in (paths.PARAMS / "designs").glob("*.yaml")}
+    assert stems
+    for name in profile_names():
+        assert set(load_profile(name).designs) == stems
+
+
+def test_what_a_profile_leaves_out_is_as_documented(folder):
+    """Grids are described on the profile's own tasks and units, every tuned arm is compared, no design is there."""
+    profile = load_profile("mine", folder)
+    assert (profile.described.tasks, profile.described.units) == (profile.tasks, profile.units)
+    assert profile.compares("dropout", "dropout per=step")
+    assert profile.designs == {}
+    assert (profile.tuning.trials, profile.tuning.units) == (8, 2)
+
+
+def test_tuned_arms_are_compared_by_name_or_by_technique(folder):
+    """Naming a technique compares all of its tuned arms, naming one of them that one alone."""
+    changed(folder, "units: 3", "units: 3\ncompared: [dropout per=step]")
+    one = load_profile("mine", folder)
+    assert one.compares("dropout", "dropout per=step")
+    assert not one.compares("dropout", "dropout per=sequence")
+    changed(folder, "[dropout per=step]", "[dropout]")
+    both = load_profile("mine", folder)
+    assert both.compares("dropout", "dropout per=step")
+    assert both.compares("dropout", "dropout per=sequence")
 
 
 def test_every_line_of_the_shipped_files_says_why():
     """Each value in a file of params/ has a comment behind it."""
-    files = [*paths.PARAMS.glob("*.yaml"), *paths.PARAMS.glob("techniques/*.yaml")]
-    assert files
+    files = {path for path in paths.PARAMS.rglob("*.yaml") if path != paths.PARAMS / "tuned.yaml"}
+    assert len({path.parent for path in files}) == 3
     for file in files:
         for line in file.read_text(encoding="utf-8").splitlines():
             opens_block = line.rstrip().endswith(":")
@@ -120,7 +143,7 @@ def test_every_line_of_the_shipped_files_says_why():
     [
         ("epochs: 6", "epoch: 6", "unknown key `training.epoch`|Did you mean `epochs`?", "epoch=6"),
         ("units: 3", "units: 3\nname: x", "unknown key `name`", "name='x'"),
-        ("units: 3", "unit: 3", "unknown key `unit`|Did you mean `units`?", "unit=3"),
+        ("units: 3", "unit: 3", "unknown key `unit`|Did you mean `units` or `tuning`?", "unit=3"),
         ("units: 3\n", "", "missing key `units`|an integer", "'training', 'grids']"),
         ("  epochs: 6\n", "", "missing key `training.epochs`", "keys=['batch_size', 'learning_rate']"),
         ("epochs: 6", "epochs: 0", "training.epochs: |from 1 to 10000", "epochs=0"),
@@ -133,7 +156,7 @@ def test_every_line_of_the_shipped_files_says_why():
         ("0.003", ".nan", "training.learning_rate: ", "learning_rate=nan"),
         ("width: 8", "width: 4096", "network.width: |2048", "width=4096"),
         ("batch_size: 32", "batch_size: [32]", "training.batch_size: ", "batch_size=[32]"),
-        ("[sunspots, ", "[sunspot, ", "tasks: unknown task|Did you mean `sunspots`?", "task='sunspot'"),
+        ("[sunspots, ", "[sunspot, ", "tasks: unknown task|you mean `sunspots` or", "task='sunspot'"),
         ("[sunspots, ", "[on, ", "tasks: |YAML reads on", "tasks[0]=True"),
         ("[sunspots, ", "[digits_rows, ", "tasks: 'digits_rows' is there twice", "'digits_rows']"),
         ("[sunspots, digits_rows]", "[]", "tasks: |at least one", "tasks=[]"),
@@ -142,7 +165,7 @@ def test_every_line_of_the_shipped_files_says_why():
         (
             "[dropout, ",
             "[telepathy, ",
-            "techniques: unknown technique|one of: dropout",
+            "techniques: unknown technique|one of: averaging",
             "technique='telepathy'",
         ),
         ("[dropout, ", "[", "grids: unknown technique `dropout`|of this profile", "technique='dropout'"),
@@ -156,13 +179,74 @@ def test_every_line_of_the_shipped_files_says_why():
         ("rate: [0.3]", "rate: [0.3, 0]", "grids.dropout.rate: |baseline is always there", "rate=0"),
         ("rate: [0.3]", "per: [on]", "grids.dropout.per: |YAML reads on", "per=True"),
         ("    rate: [0.3]\n", "    {}\n", "grids.dropout: |at least one", "dropout={}"),
+        ("units: 3", "units: 3\ncompared: []", "compared: |at least one", "compared=[]"),
+        ("units: 3", "units: 3\ncompared: dropout", "compared: |a list", "compared='dropout'"),
+        (
+            "units: 3",
+            "units: 3\ncompared: [dropout per=steps]",
+            "compared: unknown arm|Only tuned arms of this profile|Did you mean `dropout per=step`",
+            "arm='dropout per=steps'",
+        ),
+        ("units: 3", "units: 3\ncompared: [early_stopping]", "compared: unknown arm", "arm='early_stopping'"),
+        ("units: 3", "units: 3\ncompared: [zoneout]", "compared: unknown arm", "arm='zoneout'"),
+        ("units: 3", "units: 3\ncompared: [dropout, dropout]", "compared: 'dropout' is there twice", "]"),
+        (
+            "units: 3",
+            f"units: 3\n{SHOWN}, units: 0}}",
+            "description.units: Expected an integer from 1",
+            "units=0",
+        ),
+        ("units: 3", f"units: 3\n{SHOWN}}}", "missing key `description.units`|an integer", "keys=['tasks']"),
+        (
+            "units: 3",
+            f"units: 3\n{SHOWN}, unit: 2}}",
+            "key `description.unit`|one of: tasks, units.",
+            "unit=2",
+        ),
+        (
+            "units: 3",
+            "units: 3\ndescription: {tasks: [vowels], units: 2}",
+            "description.tasks: unknown task",
+            "'vowels'",
+        ),
+        (
+            "units: 3",
+            "units: 3\ndesigns: {combine: {units: 2}}",
+            "unknown design|Did you mean `combined`?",
+            "design='combine'",
+        ),
+        (
+            "units: 3",
+            "units: 3\ndesigns: {combined: {unit: 2}}",
+            "key `designs.combined.unit`|`units`?",
+            "unit=2",
+        ),
+        ("units: 3", "units: 3\ndesigns: {combined: {}}", "missing key `designs.combined.units`", "keys=[]"),
+        (
+            "units: 3",
+            "units: 3\ndesigns: {combined: 3}",
+            "designs.combined: |with the keys tasks, units",
+            "combined=3",
+        ),
+        (
+            "units: 3",
+            "units: 3\ndesigns: {combined: {units: 2, tasks: [sunspot]}}",
+            "designs.combined.tasks: unknown task",
+            "task='sunspot'",
+        ),
+        (
+            "units: 3",
+            "units: 3\ndesigns: {combined: {units: 2, tasks: sunspots}}",
+            "designs.combined.tasks: Expected a list",
+            "tasks='sunspots'",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_profile_is_one_line_with_file_key_and_value(folder, old, new, expected, received):
     """The message starts with the file, names the key, and ends with what came."""
     changed(folder, old, new)
     message = message_of(folder)
-    assert message.startswith("mine.yaml: ")
+    assert message.startswith("combine.yaml: " if "combine:" in new else "mine.yaml: ")
     for part in expected.split("|"):
         assert part in message
     assert "Received: " in message

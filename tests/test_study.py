@@ -10,9 +10,9 @@ import sys
 
 import numpy as np
 import pytest
-from engine import made_outcome, made_result, stand_in
+from engine import made_outcome, made_result, stand_in, write_tuned
 
-from lstmstudy import paths, study
+from lstmstudy import paths
 from lstmstudy.ablation import ALL_TASKS
 from lstmstudy.plan import COMPILING, expected_seconds, task_cache
 from lstmstudy.readings import READINGS
@@ -55,6 +55,7 @@ class Bench:
         self.failing = set()  # identities
         shutil.copytree(paths.PARAMS / "techniques", folder / "params" / "techniques")
         (folder / "params" / "mine.yaml").write_text(PROFILE, encoding="utf-8")
+        write_tuned(folder / "params", TASKS)
         self.tasks = {name: stand_in(task_cache(self.store), name) for name in TASKS}
 
     def open(self, store=None):
@@ -86,31 +87,35 @@ def curves_of(run):
 def bench(tmp_path, monkeypatch):
     """Return a bench whose study trains on it."""
     made = Bench(tmp_path)
-    monkeypatch.setattr(study, "train_all", made.train_all)
+    monkeypatch.setattr("lstmstudy.missing.train_all", made.train_all)
     return made
 
 
 def put(opened, arm, task, results):
     """Store these results as those of an arm in the units of a task."""
-    for unit, result in zip(opened.plan.units(task), results, strict=True):
-        opened.store.save(made_outcome(opened.plan.run(arm, unit).identity, result))
+    for unit, result in zip(opened.plan.units(task, arm.units), results, strict=True):
+        opened.store.save(made_outcome(opened.plan.run(arm.recipe, unit).identity, result))
 
 
 def test_a_unit_uses_the_folds_in_turn(bench):
     """Unit k has seed k and fold k mod F, the same for all arms."""
     plan = bench.open().plan
-    assert [(unit.fold, unit.seed) for unit in plan.units("sunspots")] == [(k % 3, k) for k in range(5)]
-    assert [(unit.fold, unit.seed) for unit in plan.units("digits_rows")] == [(k % 2, k) for k in range(5)]
-    run = plan.run(plan.arm(Dropout(0.3)), plan.units("sunspots")[4])
+    assert [(unit.fold, unit.seed) for unit in plan.units("sunspots", 5)] == [(k % 3, k) for k in range(5)]
+    assert [(unit.fold, unit.seed) for unit in plan.units("digits_rows", 14)] == [
+        (k % 12, k) for k in range(14)
+    ]
+    run = plan.run(plan.arm(Dropout(0.3)).recipe, plan.units("sunspots", 5)[4])
     assert (run.task, run.fold, run.seed, run.content) == ("sunspots", 1, 4, bench.tasks["sunspots"].content)
 
 
 def test_every_notebook_has_the_baseline_first_and_shares_its_runs(bench):
-    """The baseline is planned once for all notebooks, and early stopping, which reads it, adds no run."""
+    """Baselines are planned once for all notebooks, and early stopping, which reads one, adds no run."""
     plan = bench.open().plan
+    comparison = plan.notebooks.pop("99_comparison")
+    assert comparison[0] == plan.tuned_baseline
     assert all(arms[0] == plan.baseline for arms in plan.notebooks.values())
-    everything = plan.runs(arm for arms in plan.notebooks.values() for arm in arms)
-    assert len(everything) == (1 + 3 + 3) * 5 * 2
+    everything = plan.runs(arm for arms in (*plan.notebooks.values(), comparison) for arm in arms)
+    assert len(everything) == (1 + 3 + 3 + 1 + 2 + 3) * 5 * 2  # grids, and what was tuned
     assert len(plan.runs(plan.arms("early_stopping"))) == len(plan.runs([plan.baseline])) == 10
 
 
@@ -143,7 +148,7 @@ def test_a_run_without_an_outcome_is_named_and_its_unit_enters_no_number(bench, 
     """The other units stand, for every arm alike; the next look tries the run again."""
     opened = bench.open()
     arm = opened.arm(Dropout(0.3))
-    lost = opened.plan.run(arm, opened.plan.units("sunspots")[2])
+    lost = opened.plan.run(arm.recipe, opened.plan.units("sunspots", 5)[2])
     bench.failing = {lost.identity}
     ablation = opened.ablate(arm)
     assert "missing: sunspots, seed 2: its worker ended twice" in capsys.readouterr().err
@@ -163,9 +168,8 @@ def test_a_run_without_an_outcome_is_named_and_its_unit_enters_no_number(bench, 
 def test_a_task_without_one_whole_unit_is_an_error(bench):
     """Where nothing can be compared, the error says so instead of giving a number."""
     opened = bench.open()
-    bench.failing = {
-        opened.plan.run(opened.baseline, unit).identity for unit in opened.plan.units("sunspots")
-    }
+    units = opened.plan.units("sunspots", 5)
+    bench.failing = {opened.plan.run(opened.baseline.recipe, unit).identity for unit in units}
     arm = opened.arm(Dropout(0.3))
     ablation = opened.ablate(arm)
     with pytest.raises(MissingRunsError, match=r"Received: task='sunspots'$"):
@@ -188,9 +192,10 @@ def with_noise(result, rng):
 
 def choices(opened):
     """Return every epoch, cost and strength that is chosen in a study."""
-    ablation = opened.ablate(*opened.all_arms)
+    names = opened.profile.techniques
+    ablation = opened.ablate(*(arm for name in names for arm in opened.arms(name)))
     return {
-        "chosen": [ablation.chosen(name).name for name in ("dropout", "recurrent_dropout", "early_stopping")],
+        "chosen": [ablation.chosen(name).name for name in names],
         "kept": [
             ablation.kept(arm, task, reading).tolist()
             for arm in ablation.arms.values()
@@ -230,7 +235,8 @@ def test_no_choice_changes_with_the_test_error_of_the_simple_references(bench):
     arms = bench.open().arms("dropout")
     for arm in (bench.open().baseline, *arms):
         for task, metric in TASKS.items():
-            results = [curves_of(bench.open().plan.run(arm, unit)) for unit in bench.open().plan.units(task)]
+            plan = bench.open().plan
+            results = [curves_of(plan.run(arm.recipe, unit)) for unit in plan.units(task, arm.units)]
             if arm == arms[1]:
                 results[0] = made_result([np.nan] * EPOCHS, metric=metric, diverged="training loss inf")
             put(bench.open(), arm, task, results)
@@ -305,7 +311,7 @@ def test_an_arm_and_its_control_are_read_alike(bench):
                 for one, other in pairs
             ]
             np.testing.assert_allclose(ablation.log_ratios(arm, task), expected, atol=1e-12)
-    asked = ablation.log_ratios(dropout, "sunspots", control=(dropout, "selected"))
+    asked = ablation.log_ratios(dropout, "sunspots", control=dropout)
     np.testing.assert_array_equal(asked, np.zeros(5))
 
 

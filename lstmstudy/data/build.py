@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lstmstudy import streams
-from lstmstudy.data import mackey_glass, sources
+from lstmstudy.data import mackey_glass, realizations, sources
 from lstmstudy.data.folds import Bounds, classification_folds, forecasting_fold, forecasting_folds
 from lstmstudy.data.references import classification_references, forecasting_references
-from lstmstudy.data.task import Task, content_hash
+from lstmstudy.data.schemes import scheme_folds
+from lstmstudy.data.task import Fold, Task, content_hash
 from lstmstudy.data.windows import modelled_series
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     import numpy.typing as npt
 
     from lstmstudy.data.sources import Sequences
-    from lstmstudy.data.task import Fold, TaskInfo
+    from lstmstudy.data.task import Part, TaskInfo
 
 SERIES: dict[str, Callable[[], npt.NDArray[np.float64]]] = {
     "sunspots": sources.sunspots,
@@ -33,8 +36,12 @@ SIZES = {  # training and validation samples
     "digits_rows": (200, 200),  # few, as with more of them every method is near its ceiling
     "japanese_vowels": (180, 90),  # all of the official training part
 }
+CUT = {"japanese_vowels_cut": "japanese_vowels"}  # the same folds, each sequence cut to the window
 PER_CHANNEL = {"japanese_vowels"}  # pixels share one scale, cepstrum coefficients do not
 MADE_TARGETS = (400, 200, 600)  # training, validation and test of each realization
+REALIZED = {"stationary_series": realizations.stationary, "changing_series": realizations.changing}
+DEVELOPMENT_TARGETS = 200  # of each of these, split by the validation schemes
+FUTURE = {"stationary_series": 100, "changing_series": 100, "sunspots_schemes": 62}  # targets that none sees
 
 Built = tuple[tuple["Fold", ...], tuple[dict[str, dict[str, float]], ...], tuple[float, ...] | None]
 
@@ -43,8 +50,10 @@ def build_task(info: TaskInfo) -> Task:
     """Return the task made from its source, with everything that is computed from the data."""
     if info.name in SERIES:
         folds, references, floor = _real_series(info)
-    elif info.name in SEQUENCES:
+    elif info.name in SEQUENCES or info.name in CUT:
         folds, references, floor = _sequences(info)
+    elif info.realizations:
+        folds, references, floor = _by_schemes(info)
     else:
         folds, references, floor = _made_series(info)
     return Task(info, folds, references, floor, content=content_hash(info, folds))
@@ -58,15 +67,27 @@ def _real_series(info: TaskInfo) -> Built:
 
 
 def _sequences(info: TaskInfo) -> Built:
-    train, validation = SIZES[info.name]
+    source = CUT.get(info.name, info.name)
+    train, validation = SIZES[source]
     folds = classification_folds(
-        SEQUENCES[info.name](),
-        info,
+        SEQUENCES[source](),
+        replace(info, name=source),  # which also names the stream that the folds are drawn from
         train=train,
         validation=validation,
-        per_channel=info.name in PER_CHANNEL,
+        per_channel=source in PER_CHANNEL,
     )
+    if info.name in CUT:
+        folds = tuple(_cut(fold, info.window) for fold in folds)
     return folds, tuple(classification_references(fold, info.n_outputs) for fold in folds), None
+
+
+def _cut(fold: Fold, steps: int) -> Fold:
+    """Return a fold whose sequences end after `steps`, standardised as they were."""
+
+    def cut(part: Part) -> Part:
+        return replace(part, x=part.x[:, :steps].copy(), lengths=np.minimum(part.lengths, steps))
+
+    return replace(fold, train=cut(fold.train), validation=cut(fold.validation), test=cut(fold.test))
 
 
 def _made_series(info: TaskInfo) -> Built:
@@ -82,3 +103,27 @@ def _made_series(info: TaskInfo) -> Built:
         references.append(forecasting_references(series, folds[-1], info))
     floor = tuple(mackey_glass.NOISE_SD / fold.scale for fold in folds)
     return tuple(folds), tuple(references), floor
+
+
+def _by_schemes(info: TaskInfo) -> Built:
+    """Return for each realization a fold per split of each validation scheme, and one for the final fit."""
+    folds: list[Fold] = []
+    references: list[dict[str, dict[str, float]]] = []
+    for number in range(info.realizations):
+        series = scheme_series(info, number)
+        folds += scheme_folds(series, FUTURE[info.name], info, number)
+        references += [forecasting_references(series, fold, info) for fold in folds[len(references) :]]
+    made = info.name in REALIZED
+    floor = tuple(realizations.NOISE_SD / fold.scale for fold in folds) if made else None
+    return tuple(folds), tuple(references), floor
+
+
+def scheme_series(info: TaskInfo, number: int) -> npt.NDArray[np.float64]:
+    """Return one realization of a series that validation schemes are compared on, (n,).
+
+    Realizations of the same number share their noise and all roots but one.
+    """
+    if info.name not in REALIZED:
+        return sources.sunspots()
+    n = info.window + info.horizon + DEVELOPMENT_TARGETS + info.horizon - 1 + FUTURE[info.name]
+    return REALIZED[info.name](n, streams.generator(number, "data/realizations/noise"))

@@ -8,17 +8,18 @@ import json
 import os
 import sys
 import tempfile
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmstudy.data.task import Fold, Part, Task, digest, fold_arrays
+from lstmstudy.data.task import Fold, Part, Task, digest
 from lstmstudy.source import source_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lstmstudy.data.task import TaskInfo
 
@@ -28,14 +29,18 @@ MODULES = (  # whatever can change an array or a reference
     "lstmstudy.data.catalog",
     "lstmstudy.data.folds",
     "lstmstudy.data.mackey_glass",
+    "lstmstudy.data.realizations",
     "lstmstudy.data.references",
+    "lstmstudy.data.schemes",
     "lstmstudy.data.sources",
     "lstmstudy.data.task",
     "lstmstudy.data.windows",
     "lstmstudy.metrics",
     "lstmstudy.streams",
 )
-LIBRARIES = ("numpy", "pandas", "scikit-learn", "statsmodels", "aeon")
+PARTS = ("train", "validation", "test")
+FIELDS = tuple(field.name for field in fields(Part))
+LIBRARIES = ("numpy", "pandas", "scipy", "scikit-learn", "statsmodels", "aeon")
 
 
 def cache_path(folder: Path, name: str) -> Path:
@@ -73,7 +78,7 @@ def write_task(path: Path, task: Task) -> None:
         "floor": task.floor,
         "content": task.content,
     }
-    arrays = fold_arrays(task.folds)
+    arrays = _joined(task.folds)
     arrays["meta"] = np.array(json.dumps(meta))
     arrays["checksum"] = np.array(digest(arrays, task.info.name))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,12 +107,25 @@ def read_task(path: Path, info: TaskInfo) -> Task:
         msg = f"The checksum of a cached task fits its arrays. Received: checksum={expected}"
         raise ValueError(msg)
     meta: dict[str, Any] = json.loads(arrays.pop("meta").item())
-    folds = []
-    for number, (center, scale) in enumerate(meta["scalers"]):
-        parts = [
-            Part(*(arrays[f"{number}_{part}_{field}"] for field in ("x", "lengths", "y", "indices")))
-            for part in ("train", "validation", "test")
-        ]
-        folds.append(Fold(parts[0], parts[1], parts[2], center=center, scale=scale))
+    parts = zip(*(_parts(arrays, part) for part in PARTS), meta["scalers"], strict=True)
+    folds = tuple(Fold(*each, *scaler) for *each, scaler in parts)
     floor = None if meta["floor"] is None else tuple(meta["floor"])
-    return Task(info, tuple(folds), tuple(meta["references"]), floor, meta["content"])
+    return Task(info, folds, tuple(meta["references"]), floor, meta["content"])
+
+
+def _joined(folds: tuple[Fold, ...]) -> dict[str, np.ndarray]:
+    """Return the arrays of all folds end to end, and where each ends; a few long arrays are read fast."""
+    arrays = {}
+    for part in PARTS:
+        parts = [getattr(fold, part) for fold in folds]
+        arrays[f"{part}_ends"] = np.cumsum([len(each.y) for each in parts])
+        for field in FIELDS:
+            arrays[f"{part}_{field}"] = np.concatenate([getattr(each, field) for each in parts])
+    return arrays
+
+
+def _parts(arrays: dict[str, np.ndarray], part: str) -> Iterator[Part]:
+    """Yield one part of each fold."""
+    starts = arrays[f"{part}_ends"][:-1]
+    for values in zip(*(np.split(arrays[f"{part}_{field}"], starts) for field in FIELDS), strict=True):
+        yield Part(*values)

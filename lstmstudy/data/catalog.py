@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lstmstudy.data.build import build_task
 from lstmstudy.data.cache import cached_task
+from lstmstudy.data.schemes import FOLDS
 from lstmstudy.data.task import TaskInfo
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from lstmstudy.data.task import Task
 
+_REALIZATIONS = 30  # of each made series that validation schemes are compared on
 _INFOS = (
     TaskInfo(
         name="sunspots",
@@ -96,6 +98,21 @@ _INFOS = (
         variable_length=True,
     ),
     TaskInfo(
+        name="japanese_vowels_cut",
+        title="Japanese vowels, cut",
+        kind="classification",
+        n_folds=12,
+        n_features=12,
+        n_outputs=9,
+        window=7,  # the length of the shortest utterance
+        horizon=0,
+        period=0,
+        unit="class",
+        source="Japanese vowels, Kudo, Toyama and Shimbo 1999, Pattern Recognition Letters 20, from aeon.",
+        description="As Japanese vowels, with the same utterances in every fold, of which only the first 7 "
+        "time steps are given: all sequences have one length.",
+    ),
+    TaskInfo(
         name="mackey_glass",
         title="Mackey-Glass",
         kind="forecasting",
@@ -110,6 +127,58 @@ _INFOS = (
         description="The next value of a chaotic map with delay 17 from the 20 values before it. The noise "
         "that enters each step is known, so the best possible error is known too.",
         ar_order=20,
+    ),
+    TaskInfo(
+        name="stationary_series",
+        title="Stationary series",
+        kind="forecasting",
+        n_folds=_REALIZATIONS * FOLDS,
+        n_features=1,
+        n_outputs=1,
+        window=8,  # more than the three values that matter, as one who does not know the order would take
+        horizon=1,
+        period=1,  # it has no season
+        unit="1",
+        source="Made: autoregressions of order 3 with random roots, as Bergmeir and Benítez 2012, Information "
+        "Sciences 191, drew them.",
+        description="The next value of a stationary series from the 8 before it. Each realization is split "
+        "by every validation scheme, and no scheme sees its last 100 values.",
+        ar_order=3,
+        realizations=_REALIZATIONS,
+    ),
+    TaskInfo(
+        name="changing_series",
+        title="Series with a unit root",
+        kind="forecasting",
+        n_folds=_REALIZATIONS * FOLDS,
+        n_features=1,
+        n_outputs=1,
+        window=8,
+        horizon=1,
+        period=1,  # it has no season
+        unit="1",
+        source="Made: as the stationary series and from the same noise, with one root set to 1.",
+        description="The next value of a series whose level wanders, from the 8 before it. Each realization "
+        "is split by every validation scheme, and no scheme sees its last 100 values.",
+        ar_order=3,
+        realizations=_REALIZATIONS,
+    ),
+    TaskInfo(
+        name="sunspots_schemes",
+        title="Sunspots by schemes",
+        kind="forecasting",
+        n_folds=FOLDS,
+        n_features=1,
+        n_outputs=1,
+        window=24,  # as in the task sunspots
+        horizon=1,
+        period=11,
+        unit="sunspots (yearly mean)",
+        source="Yearly sunspot numbers 1700-2008, US National Geophysical Data Center, from statsmodels.",
+        description="The sunspot number of the next year from the 24 years before it. The series is split "
+        "by every validation scheme, and no scheme sees its last 62 years.",
+        ar_order=9,
+        realizations=1,
     ),
 )
 CATALOG = {info.name: info for info in _INFOS}

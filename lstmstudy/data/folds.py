@@ -70,13 +70,14 @@ def forecasting_fold(series: npt.NDArray[np.float64], bounds: Bounds, info: Task
         raise ValueError(msg)
     center, scale = fit_scaler(series[: targets[0][-1] + 1])
     standardised = (series - center) / scale
-    train, validation, test = (_forecasting_part(standardised, part, info) for part in targets)
+    train, validation, test = (forecasting_part(standardised, part, info) for part in targets)
     return Fold(train, validation, test, center=float(center), scale=float(scale))
 
 
-def _forecasting_part(
+def forecasting_part(
     standardised: npt.NDArray[np.float64], targets: npt.NDArray[np.int64], info: TaskInfo
 ) -> Part:
+    """Return the samples of some targets of a standardised series: the window before each, and its value."""
     return Part(
         x=cut_windows(standardised, targets, info.window, info.horizon).astype(np.float32),
         lengths=np.full(targets.size, info.window, dtype=np.int32),

@@ -70,6 +70,8 @@ class TaskInfo:
         ar_order: Lags of the autoregression among the references; 0 for classification.
         differenced: Whether the changes of the series are modelled instead of its level.
         variable_length: Whether sequences differ in length.
+        realizations: Of a task that compares ways to split: how many series it has, each of which is split in
+            every way; 0 for every other task.
     """
 
     name: str
@@ -87,6 +89,7 @@ class TaskInfo:
     ar_order: int = 0
     differenced: bool = False
     variable_length: bool = False
+    realizations: int = 0
 
     @property
     def metric(self) -> Literal["rmse", "cross_entropy"]:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.figures import table
-from lstmstudy.findings.finding import finite
+from lstmstudy.findings.finding import finite, of_arms
 
 if TYPE_CHECKING:
     from lstmstudy.ablation import Ablation
 
 
+@of_arms
 def cost_table(ablation: Ablation) -> str:
     """Show training seconds and epochs of each chosen arm beside the baseline's; return a sentence.
 
@@ -20,15 +21,15 @@ def cost_table(ablation: Ablation) -> str:
     """
     import pandas as pd
 
-    plan = ablation.plan
-    names = dict.fromkeys(arm.technique.name for arm in ablation.compared if arm.technique)
-    arms = [plan.baseline, *(ablation.chosen(name) for name in names)]
-    base = {info.name: np.median(ablation.seconds(plan.baseline, info.name)) for info in plan.infos}
+    control = ablation.control
+    arms = [control, *ablation.finalists]
+    base = {info.name: np.median(ablation.seconds(control, info.name)) for info in ablation.infos}
     rows = []
     for arm in arms:
-        relative = [np.median(ablation.seconds(arm, info.name)) / base[info.name] for info in plan.infos]
-        epochs = [np.mean(finite(ablation.cost(arm, info.name))) for info in plan.infos]
-        seconds = [np.median(ablation.seconds(arm, info.name)) for info in plan.infos]
+        fitting = [info.name for info in ablation.infos if ablation.fits(arm, info.name)]
+        relative = [np.median(ablation.seconds(arm, task)) / base[task] for task in fitting]
+        epochs = [np.mean(finite(ablation.cost(arm, task))) for task in fitting]
+        seconds = [np.median(ablation.seconds(arm, task)) for task in fitting]
         rows.append(
             {
                 "arm": arm.name,

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
 from lstmstudy.figures import say, show_figure
+from lstmstudy.techniques import TECHNIQUES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from matplotlib.figure import Figure
 
+    from lstmstudy.ablation import Ablation
+    from lstmstudy.arms import Arm
     from lstmstudy.data import TaskInfo
     from lstmstudy.stats.effects import Effect
 
+Parameters = ParamSpec("Parameters")
+Found = TypeVar("Found")
 METRICS = {
     "rmse": "RMSE (training standard deviations)",
     "cross_entropy": "cross-entropy (nats)",
@@ -38,10 +44,41 @@ class Finding:
     sentence: str
 
 
-def show(finding: Finding) -> None:
-    """Display the figure and, under it, the sentence."""
+def show(finding: Finding | str) -> None:
+    """Display the figure and, under it, the sentence; or a sentence that stands for a figure."""
+    if isinstance(finding, str):
+        say(finding)
+        return
     show_figure(finding.figure, alt=finding.alt)
     say(finding.sentence)
+
+
+def of_arms(
+    find: Callable[Concatenate[Ablation, Parameters], Found],
+) -> Callable[Concatenate[Ablation, Parameters], Found | str]:
+    """Let a finding about arms, or about those of one technique, say so where the profile has none of them."""
+
+    @functools.wraps(find)
+    def found(ablation: Ablation, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Found | str:
+        technique = TECHNIQUES.get(str(args[0])) if args else None
+        if technique is not None and not any(_has(arm, technique.name) for arm in ablation.compared):
+            return f"This profile has no arm of {technique.title.partition(',')[0]}."
+        if not ablation.compared:
+            return "This profile has no such arms."
+        return find(ablation, *args, **kwargs)
+
+    return found
+
+
+def _has(arm: Arm, technique: str) -> bool:
+    """Whether an arm is about a technique, or has it among others."""
+    own = [arm.technique] if arm.technique is not None else arm.recipe.techniques
+    return technique in [each.name for each in own]
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things in words, such as "1 arm" or "2 arms"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def metric_name(info: TaskInfo) -> str:

@@ -12,8 +12,8 @@ from lstmstudy.findings.finding import Finding, finite, interval, listed, metric
 
 if TYPE_CHECKING:
     from lstmstudy.ablation import Ablation
+    from lstmstudy.arms import Arm
     from lstmstudy.data import TaskInfo
-    from lstmstudy.plan import Arm
 
 PARTS = ("train", "validation", "test")
 
@@ -24,7 +24,7 @@ def learning_curves(ablation: Ablation, arm: Arm) -> Finding:
     The sentence gives what training to the end costs: test error at the last epoch over that at the
     selected one.
     """
-    tasks = ablation.plan.infos
+    tasks = ablation.infos
     with style():
         figure, axes = panels([info.title for info in tasks], height=3.1)
         for info, ax in zip(tasks, axes, strict=True):
@@ -37,8 +37,8 @@ def learning_curves(ablation: Ablation, arm: Arm) -> Finding:
                 ax=ax,
             )
     last = replace(arm, reading="last")
-    effects = {info.title: ablation.effect(last, info.name, control=(arm, "selected")) for info in tasks}
-    whole = ablation.effect(last, control=(arm, "selected"))
+    effects = {info.title: ablation.effect(last, info.name, control=arm) for info in tasks}
+    whole = ablation.effect(last, control=arm)
     worst = max(effects, key=lambda title: effects[title].estimate)
     sentence = (
         f"{arm.name.capitalize()}: training to the last epoch changes the test error by {interval(whole)} "
@@ -58,7 +58,7 @@ def reference_table(ablation: Ablation, arm: Arm) -> str:
     import pandas as pd
 
     rows, loses, diverged = [], [], 0
-    for info in ablation.plan.infos:
+    for info in ablation.infos:
         errors = {part: ablation.errors(arm, info.name, part=part) for part in PARTS}
         error = float(np.mean(finite(errors["test"])))
         diverged += int(np.isnan(errors["test"]).sum())

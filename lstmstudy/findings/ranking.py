@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmstudy.figures import effect_text, plot_ranking, style, table
-from lstmstudy.findings.finding import Finding, interval, listed
+from lstmstudy.findings.finding import Finding, counted, interval, listed, of_arms
 
 if TYPE_CHECKING:
     from lstmstudy.ablation import Ablation
 
 
+@of_arms
 def ranking(ablation: Ablation) -> Finding:
-    """Return the techniques ranked by test error, each at the strength that validation alone chose.
+    """Return the arms ranked by test error, each at the strength that validation alone chose.
 
-    A technique that is a reading is compared with the baseline at its last epoch, every other with the
-    baseline at its selected epoch.
+    Every arm is compared with its control: the tuned baseline at its selected epoch, or for a way to read
+    the baseline at its last epoch.
     """
-    names = list(dict.fromkeys(arm.technique.name for arm in ablation.compared if arm.technique))
-    effects = [ablation.effect(ablation.chosen(name)) for name in names]
+    effects = [ablation.effect(arm) for arm in ablation.finalists]
     with style():
         ax = plot_ranking(effects, control="its control")
     ranked = sorted(effects, key=lambda effect: effect.estimate)
@@ -27,17 +27,20 @@ def ranking(ablation: Ablation) -> Finding:
     return Finding(ax.figure, f"Ranking of {len(effects)} techniques: {listed(words)}.", sentence)  # type: ignore[arg-type]
 
 
+@of_arms
 def task_table(ablation: Ablation) -> str:
     """Show the chosen arms' effects on each task; return a sentence on which of them turn with the task."""
     import pandas as pd
 
-    names = dict.fromkeys(arm.technique.name for arm in ablation.compared if arm.technique)
-    tasks = ablation.plan.infos
     rows, turning = [], []
-    for name in names:
-        arm = ablation.chosen(name)
-        effects = {info.title: ablation.effect(arm, info.name) for info in tasks}
-        rows.append({"arm": arm.name, **{title: effect_text(effect) for title, effect in effects.items()}})
+    for arm in ablation.finalists:
+        fitting = [info for info in ablation.infos if ablation.fits(arm, info.name)]
+        effects = {info.title: ablation.effect(arm, info.name) for info in fitting}
+        cells = {
+            info.title: effect_text(effects[info.title]) if info in fitting else "unfit"
+            for info in ablation.infos
+        }
+        rows.append({"arm": arm.name, **cells})
         helped = [title for title, effect in effects.items() if effect.high < 0]
         harmed = [title for title, effect in effects.items() if effect.low > 0]
         if helped and harmed:
@@ -47,7 +50,5 @@ def task_table(ablation: Ablation) -> str:
         caption="Change of test error on each task, with 95 % intervals; negative is better",
     )
     if not turning:
-        return (
-            f"None of the {len(rows)} techniques has intervals on opposite sides of no change on two tasks."
-        )
-    return f"Of {len(rows)} techniques, {len(turning)} depend on the task: {listed(turning)}."
+        return f"None of {counted(len(rows), 'technique')} has intervals on opposite sides of no change on two tasks."
+    return f"Of {counted(len(rows), 'technique')}, {len(turning)} depend on the task: {listed(turning)}."

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.figures import panels, plot_stopping, style
-from lstmstudy.findings.finding import Finding, finite, interval, listed, percent
+from lstmstudy.findings.finding import Finding, finite, interval, listed, of_arms, percent
 
 if TYPE_CHECKING:
     from lstmstudy.ablation import Ablation
-    from lstmstudy.plan import Arm
+    from lstmstudy.arms import Arm
 
 
+@of_arms
 def stopping(ablation: Ablation) -> Finding:
     """Return the change of the test error per patience against the last epoch, a panel per task.
 
@@ -23,10 +24,10 @@ def stopping(ablation: Ablation) -> Finding:
     plan = ablation.plan
     arms: list[Arm] = [*ablation.arms_of("early_stopping"), replace(plan.baseline, name="selected epoch")]
     names = [f"{arm.technique.strength:g}" if arm.technique else "best" for arm in arms]
-    control = (plan.baseline, "last")
+    control = replace(plan.baseline, reading="last")
     with style():
-        figure, axes = panels([info.title for info in plan.infos], height=3.2)
-        for info, ax in zip(plan.infos, axes, strict=True):
+        figure, axes = panels([info.title for info in ablation.infos], height=3.2)
+        for info, ax in zip(ablation.infos, axes, strict=True):
             effects = [
                 replace(ablation.effect(arm, info.name, control=control), technique="early_stopping")
                 for arm in arms
@@ -34,7 +35,7 @@ def stopping(ablation: Ablation) -> Finding:
             used = np.stack([ablation.cost(arm, info.name) for arm in arms])
             plot_stopping(names, effects, used, ax=ax)
     chosen = ablation.chosen("early_stopping")
-    epochs = np.mean([np.mean(finite(ablation.cost(chosen, info.name))) for info in plan.infos])
+    epochs = np.mean([np.mean(finite(ablation.cost(chosen, info.name))) for info in ablation.infos])
     sentence = (
         f"Of the patiences, validation chooses {chosen.name.rpartition(' ')[2]}: test error "
         f"{interval(ablation.effect(chosen))} against the last epoch, after {epochs:.1f} of "

@@ -7,21 +7,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.figures import panels, plot_arm_curves, plot_dose_response, plot_paired_differences, style
-from lstmstudy.findings.finding import Finding, finite, interval, listed, metric_name, percent
+from lstmstudy.findings.finding import (
+    Finding,
+    counted,
+    finite,
+    interval,
+    listed,
+    metric_name,
+    of_arms,
+    percent,
+)
 
 if TYPE_CHECKING:
     from lstmstudy.ablation import Ablation
-    from lstmstudy.plan import Arm
+    from lstmstudy.arms import Arm
 
 
+@of_arms
 def arm_curves(ablation: Ablation, technique: str, *, part: str = "test") -> Finding:
     """Return one part's error over epochs for every arm of a technique, a panel per task."""
-    plan, arms = ablation.plan, ablation.arms_of(technique)
+    arms = ablation.arms_of(technique)
     title = _title(arms)
     with style():
-        figure, axes = panels([info.title for info in plan.infos], height=3.1)
-        for info, ax in zip(plan.infos, axes, strict=True):
-            curves = {arm.name: ablation.curves(arm, info.name, part) for arm in (plan.baseline, *arms)}
+        figure, axes = panels([info.title for info in ablation.infos], height=3.1)
+        for info, ax in zip(ablation.infos, axes, strict=True):
+            curves = {arm.name: ablation.curves(arm, info.name, part) for arm in (ablation.control, *arms)}
             plot_arm_curves(
                 curves,
                 technique=technique,
@@ -32,8 +42,8 @@ def arm_curves(ablation: Ablation, technique: str, *, part: str = "test") -> Fin
             )
     later = [
         info.title
-        for info in plan.infos
-        if _median_kept(ablation, arms, info.name) > _median_kept(ablation, [plan.baseline], info.name)
+        for info in ablation.infos
+        if _median_kept(ablation, arms, info.name) > _median_kept(ablation, [ablation.control], info.name)
     ]
     where = f"on {listed(later)}" if later else "on none of the tasks"
     sentence = f"With {title} the selected epoch comes later than the baseline's {where} (median over units and arms)."
@@ -41,14 +51,15 @@ def arm_curves(ablation: Ablation, technique: str, *, part: str = "test") -> Fin
     return Finding(figure, alt, sentence)
 
 
+@of_arms
 def dose_response(ablation: Ablation, technique: str, *, strength: str = "rate") -> Finding:
     """Return the change of the test error over the strength: on all tasks, and on each.
 
     The sentence names the arm that validation alone chooses, and its test error.
     """
-    plan, arms = ablation.plan, ablation.arms_of(technique)
-    places = [None, *(info.name for info in plan.infos)]
-    titles = ["all tasks", *(info.title for info in plan.infos)]
+    arms = ablation.arms_of(technique)
+    places = [None, *(info.name for info in ablation.infos)]
+    titles = ["all tasks", *(info.title for info in ablation.infos)]
     with style():
         figure, axes = panels(titles, height=3.0)
         for place, ax in zip(places, axes, strict=True):
@@ -57,7 +68,7 @@ def dose_response(ablation: Ablation, technique: str, *, strength: str = "rate")
     chosen = ablation.chosen(technique)
     sentence = (
         f"Validation chooses {chosen.name}; it changes the test error by {interval(ablation.effect(chosen))} "
-        f"on average over {len(plan.infos)} tasks: {_by_task(ablation, chosen)}."
+        f"on average over {counted(len(ablation.infos), 'task')}: {_by_task(ablation, chosen)}."
     )
     alt = (
         f"Change of the test error over the {strength} of {_title(arms)}, for all tasks and for each: "
@@ -67,6 +78,7 @@ def dose_response(ablation: Ablation, technique: str, *, strength: str = "rate")
     return Finding(figure, alt, sentence)
 
 
+@of_arms
 def paired_differences(ablation: Ablation, technique: str) -> Finding:
     """Return every unit's difference from the baseline, a row per arm of a technique."""
     arms = ablation.arms_of(technique)
@@ -79,7 +91,7 @@ def paired_differences(ablation: Ablation, technique: str) -> Finding:
     worse = sum(effect.low > 0 for effect in effects)
     units = len(effects[0].log_ratios)
     sentence = (
-        f"Of {len(effects)} arms with {_title(arms)}, {better} have an interval wholly below no change, "
+        f"Of {counted(len(effects), 'arm')} with {_title(arms)}, {better} have an interval wholly below no change, "
         f"{worse} wholly above it, over {units} paired units; intervals are not adjusted for the number of arms."
     )
     alt = "Paired differences of test error, per arm: " + listed(
@@ -94,7 +106,7 @@ def _title(arms: list[Arm]) -> str:
 
 def _by_task(ablation: Ablation, arm: Arm) -> str:
     return listed(
-        [f"{info.title} {percent(ablation.effect(arm, info.name).estimate)}" for info in ablation.plan.infos]
+        [f"{info.title} {percent(ablation.effect(arm, info.name).estimate)}" for info in ablation.infos]
     )
 
 

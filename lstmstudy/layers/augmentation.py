@@ -8,21 +8,25 @@ import keras
 import tensorflow as tf
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+_TINY = 1e-20  # no sum feels it, and it is not 0
 
 
 class Augmentation(keras.layers.Layer):
     """Changes training sequences, drawn anew for every batch; a subclass in a file of its own for each.
 
     In training each sequence is changed by a draw of its own; at inference the inputs pass unchanged
-    and no stream advances. Steps beyond the end of a sequence stay zero, and its length stays as it is.
+    and no stream advances. Steps that a mask leaves out, on whatever side, stay as they are and are
+    never read; the others keep their number. A mask comes from a layer in front, such as
+    ``keras.layers.Masking``.
 
     Args:
         seed: Integer of the stream; None draws one, as in every Keras layer.
 
     Call arguments:
         inputs: Floats (batch, time, features).
-        mask: Booleans (batch, time), True where a step counts, the counting steps first; or None.
+        mask: Booleans (batch, time), True where a step counts; or None, and every step does.
 
     Returns:
         Floats (batch, time, features).
@@ -33,10 +37,28 @@ class Augmentation(keras.layers.Layer):
         self.seed = seed
         self.stream = keras.random.SeedGenerator(seed)
         self.supports_masking = True
+        self.input_spec = keras.InputSpec(ndim=3)
         self.built = True
 
+    def add_value(self, name: str, value: float, dtype: str = "float32") -> keras.Variable:
+        """Return a variable that holds a strength; it is not trained, and keeps its type in mixed precision."""
+        return self.add_weight(
+            shape=(),
+            initializer=keras.initializers.Constant(value),
+            trainable=False,
+            autocast=False,
+            name=name,
+            dtype=dtype,
+        )
+
     def transform(self, series: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """Return the changed series, (batch, time, features); `lengths` are the counting steps, (batch,)."""
+        """Return the changed series, (batch, time, features).
+
+        Args:
+            series: Floats (batch, time, features); those beyond the end of a sequence must not be read, and
+                what is returned there is thrown away.
+            lengths: Integers (batch,), the steps that count, which are the first ones.
+        """
         raise AttributeError(f"{type(self).__name__} does not say how it changes a series.")
 
     def call(
@@ -45,17 +67,19 @@ class Augmentation(keras.layers.Layer):
         """Return the inputs, changed in training; see the class."""
         if not training:
             return inputs
-        return _changed(self, inputs, mask)
+        return changed(self.transform, inputs, mask)
 
     def batch(self, x: tf.Tensor, y: tf.Tensor, mask: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
         """Return a training batch for classification: sequences changed, labels as they were.
+
+        With a mask, no step that counts comes back as zero in every channel.
 
         Args:
             x: Floats (batch, time, features).
             y: Floats (batch, classes), one-hot.
             mask: As in `call`.
         """
-        return _changed(self, x, mask), y
+        return without_zero_steps(changed(self.transform, x, mask), mask), y
 
     def joined(self, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return a training batch for forecasting one step ahead: window and target changed as one series.
@@ -64,7 +88,7 @@ class Augmentation(keras.layers.Layer):
             x: Floats (batch, time, 1).
             y: Floats (batch, 1), the value right after the window.
         """
-        series = _changed(self, tf.concat([x, y[:, :, None]], axis=1), None)
+        series = changed(self.transform, tf.concat([x, y[:, :, None]], axis=1), None)
         return series[:, :-1], series[:, -1]
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
@@ -76,11 +100,39 @@ class Augmentation(keras.layers.Layer):
         return {**super().get_config(), "seed": self.seed}
 
 
-def _changed(layer: Augmentation, series: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-    """Return the changed series with zeros beyond the end of each."""
-    steps = tf.shape(series)[1]
+def changed(
+    transform: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], series: tf.Tensor, mask: tf.Tensor | None
+) -> tf.Tensor:
+    """Return the series as `transform` changes it, with steps that do not count left as they are.
+
+    Args:
+        transform: As `Augmentation.transform`.
+        series: Floats (batch, time, features).
+        mask: Booleans (batch, time), True where a step counts; or None.
+    """
     if mask is None:
-        return layer.transform(series, tf.fill((tf.shape(series)[0],), steps))
+        batch, steps, _ = keras.ops.shape(series)
+        return transform(series, tf.fill((batch,), steps))
     counting = tf.cast(mask, tf.bool)
+    # Padding may stand on either side: the steps that count go to the front, and back afterwards.
+    order = tf.argsort(tf.cast(counting, tf.int32), axis=1, direction="DESCENDING", stable=True)
     lengths = tf.reduce_sum(tf.cast(counting, tf.int32), axis=1)
-    return tf.where(counting[:, :, None], layer.transform(series, lengths), tf.zeros_like(series))
+    moved = transform(tf.gather(series, order, batch_dims=1), lengths)
+    back = tf.gather(moved, tf.argsort(order, axis=1), batch_dims=1)
+    return tf.where(counting[:, :, None], back, series)
+
+
+def without_zero_steps(series: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+    """Return the series with a tiny number in each step that counts and is zero in every channel.
+
+    Otherwise a Masking layer behind would take such a step for padding.
+    """
+    if mask is None:
+        return series
+    zero = tf.cast(mask, tf.bool) & tf.reduce_all(series == 0, axis=-1)
+    return tf.where(zero[:, :, None], tf.cast(_TINY, series.dtype), series)
+
+
+def normal(shape: Sequence[int | tf.Tensor], stream: keras.random.SeedGenerator) -> tf.Tensor:
+    """Return standard normal numbers; it advances `stream`."""
+    return tf.random.stateless_normal(shape, tf.cast(stream.next(), tf.int32), alg="philox")

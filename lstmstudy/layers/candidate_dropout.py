@@ -27,6 +27,13 @@ class CandidateDropout(CellHook):
     Raises:
         ValueError: If `rate` lies outside [0, 1).
 
+    Example:
+        >>> from lstmstudy.layers import LSTM, CandidateDropout
+        >>> import numpy as np
+        >>> layer = LSTM(8, hooks=[CandidateDropout(0.3)])
+        >>> tuple(layer(np.ones((2, 5, 3), "float32"), training=True).shape)
+        (2, 8)
+
     Reference: Semeniuta, Severyn, Barth 2016, arXiv:1603.05118.
     """
 

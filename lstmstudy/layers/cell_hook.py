@@ -26,6 +26,7 @@ class CellHook(keras.layers.Layer):
     def sample(self, batch: tf.Tensor | int, steps: tf.Tensor | int, units: int) -> tf.Tensor | None:
         """Return the noise of one batch, its first axis time, of size 1 if it is held over time; or None."""
         del batch, steps, units
+        return None
 
     def kernel(self, recurrent_kernel: tf.Tensor, noise: tf.Tensor | None) -> tf.Tensor:
         """Return the recurrent kernel of this batch, (u, 4 u); asked once, before the first step."""

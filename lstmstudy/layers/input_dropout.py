@@ -35,6 +35,13 @@ class InputDropout(keras.layers.Layer):
     Raises:
         ValueError: If `rate` lies outside [0, 1) or `per` is unknown.
 
+    Example:
+        >>> from lstmstudy.layers import InputDropout
+        >>> import numpy as np
+        >>> layer = InputDropout(0.5, per="sequence", seed=1)
+        >>> tuple(layer(np.ones((2, 5, 3), "float32"), training=True).shape)
+        (2, 5, 3)
+
     Reference: Zaremba et al. 2014, arXiv:1409.2329 (step); Gal and Ghahramani 2016,
     arXiv:1512.05287 (sequence).
     """
@@ -62,9 +69,8 @@ class InputDropout(keras.layers.Layer):
         if not training:
             return inputs
         batch, steps, features = keras.ops.shape(inputs)
-        return inputs * dropout_mask(
-            (batch, steps if self.per == "step" else 1, features), self.rate, self.stream
-        )
+        shape = (batch, steps if self.per == "step" else 1, features)
+        return inputs * keras.ops.cast(dropout_mask(shape, self.rate, self.stream), inputs.dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the inputs."""

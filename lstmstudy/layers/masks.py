@@ -27,7 +27,12 @@ def add_rate(
     """
     check_rate(name, rate, of=of, closed=closed)
     return layer.add_weight(
-        shape=(), initializer=keras.initializers.Constant(rate), trainable=False, name=name, dtype="float32"
+        shape=(),
+        initializer=keras.initializers.Constant(rate),
+        trainable=False,
+        name=name,
+        dtype="float32",
+        autocast=False,  # drawn against float32 numbers, under every dtype policy
     )
 
 

@@ -30,6 +30,13 @@ class StateDropout(CellHook):
     Raises:
         ValueError: If `rate` lies outside [0, 1) or `per` is unknown.
 
+    Example:
+        >>> from lstmstudy.layers import LSTM, StateDropout
+        >>> import numpy as np
+        >>> layer = LSTM(8, hooks=[StateDropout(0.3, per="sequence")])
+        >>> tuple(layer(np.ones((2, 5, 3), "float32"), training=True).shape)
+        (2, 8)
+
     Reference: Gal and Ghahramani 2016, arXiv:1512.05287.
     """
 

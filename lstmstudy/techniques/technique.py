@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from lstmstudy.source import module_path
 
 if TYPE_CHECKING:
     import keras
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from lstmstudy.layers.augmentation import Augmentation
     from lstmstudy.layers.cell_hook import CellHook
     from lstmstudy.recipe import Recipe
+    from lstmstudy.stages import Stages
     from lstmstudy.updates import UpdateHook
 
 
@@ -28,6 +31,9 @@ class Technique:
     `on_batch`, `in_update`, `rows`, `learning_rate` and `passes`; the layers and hooks that the first
     five return must hold a Keras variable for each name in `values`. One that trains several models
     overrides `members`, one that only scores a trajectory `reading`.
+
+    Its class stands at the top level of a module that workers can import; that module counts in the
+    identity of its runs, and so does every further one in `modules`.
     """
 
     name: ClassVar[str]  # as in params/techniques/<name>.yaml
@@ -35,8 +41,20 @@ class Technique:
     reference: ClassVar[str]  # where it was published
     claims: ClassVar[tuple[str, ...]]  # ids of the guide's claims that it bears on
     values: ClassVar[tuple[str, ...]] = ()  # settings that are values of the compiled epoch
-    modules: ClassVar[tuple[str, ...]] = ()  # code that runs only where the technique is on
+    modules: ClassVar[tuple[str, ...]] = ()  # code that runs only where it is on, beside its own module
     is_reading: ClassVar[bool] = False  # True: a way to read a trajectory, never part of a recipe
+    replayable: ClassVar[bool] = True  # False: its schedule depends on the planned length
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a class that workers cannot import, and count its module in the identity of its runs.
+
+        Raises:
+            TypeError: If the class is defined in a notebook cell, in ``__main__`` or in a function.
+            ValueError: If a class outside of this package takes the name of one in it.
+        """
+        super().__init_subclass__(**kwargs)
+        check_importable(cls)
+        cls.modules = tuple(dict.fromkeys((cls.__module__, *cls.modules)))
 
     @property
     def is_off(self) -> bool:
@@ -54,6 +72,11 @@ class Technique:
         return ""
 
     @property
+    def reading(self) -> str:
+        """How trajectories with the technique are read: the selected epoch, unless it stops by itself."""
+        return "selected" if self.replayable else "last"
+
+    @property
     def label(self) -> str:
         """Name of an arm with this technique, unique among its settings."""
         return " ".join(part for part in (self.title, f"{self.strength:g}", self.variant) if part)
@@ -63,9 +86,23 @@ class Technique:
         return dataclasses.asdict(self)
 
     def structure(self) -> tuple[Any, ...]:
-        """Return what must be compiled anew when it changes: the name and the settings that are no values."""
+        """Return what must be compiled anew when it changes: the class and the settings that are no values."""
         fixed = {key: value for key, value in self.settings().items() if key not in self.values}
-        return (self.name, *sorted(fixed.items()))
+        return (type(self), *sorted(fixed.items()))
+
+    def parts(self) -> tuple[Technique, ...]:
+        """Return the techniques that it consists of; a combination has several."""
+        return (self,)
+
+    def members(self, recipe: Recipe) -> tuple[Recipe, ...]:
+        """Return the recipes of the models that are trained side by side; () is one model with the technique."""
+        del recipe
+        return ()
+
+    @property
+    def combine(self) -> Literal["mean", "median"]:
+        """How the predictions of its members become one."""
+        return "mean"
 
     def unfit(self, info: TaskInfo) -> str:
         """Return why the technique makes no sense on a task, or "" where it does."""
@@ -123,3 +160,34 @@ class Technique:
         """Return the factor on the learning rate at each update (from 0) of `updates` in all, or None."""
         del update, updates
         return None
+
+    def in_stages(self, recipe: Recipe) -> Stages | None:
+        """Return the stages of a run in which several networks come to predict together, or None."""
+        del recipe
+        return None
+
+
+def check_importable(cls: type[Technique]) -> None:
+    """Raise an error unless workers can import a technique and its name is its own."""
+    try:
+        module_path(cls.__module__)
+        nested = "<locals>" in cls.__qualname__
+    except ValueError:
+        nested = True
+    if nested:
+        msg = (
+            "Workers import a technique from its file, and the identity of its runs counts that file. Expected a "
+            "class at the top level of a module. In a notebook, begin the cell with `%%writefile my_technique.py` "
+            f"and import the class from my_technique in the next cell. Received: class={cls.__module__}.{cls.__qualname__}"
+        )
+        raise TypeError(msg)
+    if cls.__module__.startswith(f"{__package__}.") or "name" not in vars(cls):
+        return
+    from lstmstudy.techniques.registry import TECHNIQUES
+
+    if cls.name in TECHNIQUES:
+        msg = (
+            "Every technique has a name of its own. Expected none of "
+            f"{', '.join(sorted(TECHNIQUES))}. Received: name={cls.name!r}"
+        )
+        raise ValueError(msg)

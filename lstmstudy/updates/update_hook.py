@@ -39,9 +39,11 @@ class UpdateHook(keras.layers.Layer):
 
     def before(self, learning_rate: tf.Tensor) -> None:
         """Change the variables in front of the optimizer's step."""
+        del learning_rate  # AutoGraph cannot read a body without a statement
 
     def after(self, update: tf.Tensor) -> None:
         """Change the variables after the optimizer's step, or remember them."""
+        del update
 
     def shown(self) -> list[tf.Tensor] | None:
         """Return the weights to evaluate and to keep instead of the trained ones, or None."""

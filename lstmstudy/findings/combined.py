@@ -1,0 +1,169 @@
+"""Several techniques at once: what each part adds, what it takes away, and how two of them act together."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lstmstudy.figures import panels, plot_ranking, style, table
+from lstmstudy.findings.finding import Finding, interval, listed, of_arms, percent
+from lstmstudy.techniques.combination import Combination
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lstmstudy.ablation import Ablation
+    from lstmstudy.stats.effects import Effect
+
+STOPPING = "early stopping"
+_READINGS = {True: "patience 3", False: "last"}
+_DIGITS = 12  # of a log ratio; what lies behind them is rounding
+_Cells = dict[frozenset[str], np.ndarray]  # ln(error) of each unit, by what is on
+
+
+@of_arms
+def added_and_removed(ablation: Ablation) -> Finding:
+    """Return what each part changes when it is added to nothing, and when it is removed from the whole.
+
+    Every combination of the parts is an arm; early stopping with patience 3 is a reading of each, against
+    the last epoch.
+    """
+    parts = _parts(ablation)
+    whole, nothing = frozenset(parts), frozenset[str]()
+    together = _effect(ablation, "all together", _difference(whole, nothing), "bundle")
+    added, removed = [], []
+    for part in parts:
+        hue = _technique(ablation, part)
+        added.append(_effect(ablation, f"{part} alone", _difference(frozenset({part}), nothing), hue))
+        removed.append(_effect(ablation, f"all without {part}", _difference(whole - {part}, whole), hue))
+    with style():
+        figure, (above, below) = panels(
+            ["added to nothing", "removed from all together"], columns=1, height=1.2 + 0.34 * len(parts)
+        )
+        plot_ranking([together, *added], control="none of the parts", ax=above)
+        plot_ranking(removed, control="all together", ax=below)
+    lower = [effect.arm for effect in (*added, *removed) if effect.high < 0]
+    sentence = (
+        f"All {len(parts)} parts together change the test error by {interval(together)} against none of them. "
+        f"Of {len(added) + len(removed)} single steps, {len(lower)} {'lowers' if len(lower) == 1 else 'lower'} "
+        f"it clearly{': ' if lower else ''}{listed(lower)}; intervals are not adjusted for their number."
+    )
+    words = [f"{effect.arm} {percent(effect.estimate)}" for effect in (together, *added, *removed)]
+    return Finding(figure, f"Change of test error: {listed(words)}.", sentence)
+
+
+@of_arms
+def interactions(ablation: Ablation) -> str:
+    """Show how the effect of each part changes where another is on; return a sentence.
+
+    The interaction of two parts is the change of the log error that both bring together, less what each
+    brings by itself, a mean over all combinations of the others.
+    """
+    import pandas as pd
+
+    rows, clear = [], []
+    for one, other in itertools.combinations(_parts(ablation), 2):
+        effect = _effect(ablation, f"{one} with {other}", _interaction(one, other), "bundle")
+        words = "less than the sum" if effect.estimate > 0 else "more than the sum"
+        surely = effect.low > 0 or effect.high < 0
+        rows.append(
+            {
+                "parts": effect.arm,
+                "together against the sum": percent(effect.estimate),
+                "95 % interval": f"{percent(effect.low)} to {percent(effect.high)}",
+                "help": words if surely else "not clear",
+            }
+        )
+        clear += [effect.arm] if surely else []
+    table(pd.DataFrame(rows), caption="Two parts together against the sum of what each does alone")
+    if not clear:
+        return f"Of {len(rows)} pairs, none clearly acts otherwise together than the sum of both."
+    acts = "acts" if len(clear) == 1 else "act"
+    return f"Of {len(rows)} pairs, {len(clear)} clearly {acts} otherwise together than the sum of both: {listed(clear)}."
+
+
+@of_arms
+def rivals(ablation: Ablation) -> Finding:
+    """Return the combinations beside the single technique that validation ranks first, all tuned alike.
+
+    Every arm had the same number of trials; the combinations could only choose their learning rate. A single
+    technique is a rival only if it makes sense on every task, as the combinations do.
+
+    Raises:
+        ValueError: If no combination is tuned, or no such technique.
+    """
+    tuned = [arm for arm in ablation.compared if arm.recipes]
+    combinations = [arm for arm in tuned if isinstance(arm.technique, Combination)]
+    everywhere = [arm for arm in tuned if all(ablation.fits(arm, info.name) for info in ablation.infos)]
+    singles = [arm for arm in everywhere if arm not in combinations]
+    if not singles or not combinations:
+        raise ValueError(
+            "Expected at least one tuned combination and one tuned technique that fits every task. "
+            f"Received: combinations={len(combinations)}, techniques={len(singles)}"
+        )
+    best = min(singles, key=lambda arm: ablation.effect(arm, part="validation").estimate)
+    effects = [ablation.effect(arm) for arm in (best, *combinations)]
+    with style():
+        ax = plot_ranking(effects, control="the tuned baseline")
+    against = [
+        f"{interval(ablation.effect(arm, control=best))} with the {arm.name.removesuffix(', tuned')}"
+        for arm in combinations
+    ]
+    sentence = (
+        f"Of {len(singles)} tuned single techniques that fit every task, validation ranks "
+        f"{best.name.removesuffix(', tuned')} first. Against it, the test error changes by {listed(against)}."
+    )
+    alt = f"Change of test error: {listed([f'{effect.arm} {interval(effect)}' for effect in effects])}."
+    return Finding(ax.figure, alt, sentence)  # type: ignore[arg-type]
+
+
+def _parts(ablation: Ablation) -> list[str]:
+    """Return the names of the parts as the design lists them, early stopping last."""
+    largest = max((arm.group for arm in ablation.arms.values()), key=lambda group: group.count(" + "))
+    return [*largest.split(" + "), STOPPING]
+
+
+def _cells(ablation: Ablation, task: str) -> _Cells:
+    """Return the log error of each unit, with a diverged run at the naive error, by what is on."""
+    cells = {}
+    for arm in ablation.arms.values():
+        on = frozenset() if arm.group == "none" else frozenset(arm.group.split(" + "))
+        for stopped, reading in _READINGS.items():
+            errors = ablation.counted_errors(arm, task, reading=reading)
+            cells[on | ({STOPPING} if stopped else frozenset())] = np.log(errors)
+    return cells
+
+
+def _difference(one: frozenset[str], other: frozenset[str]) -> Callable[[_Cells], np.ndarray]:
+    return lambda cells: cells[one] - cells[other]
+
+
+def _interaction(one: str, other: str) -> Callable[[_Cells], np.ndarray]:
+    def contrast(cells: _Cells) -> np.ndarray:
+        both = {one, other}
+        rest = {on - both for on in cells}
+        sums = [cells[on | both] - cells[on | {one}] - cells[on | {other}] + cells[on] for on in rest]
+        return np.mean(sums, axis=0)
+
+    return contrast
+
+
+def _technique(ablation: Ablation, part: str) -> str:
+    """Return the name of the technique that a part is, which gives its hue."""
+    found = (arm.recipe.techniques for arm in ablation.arms.values() if arm.group == part)
+    return next((techniques[0].name for techniques in found), "early_stopping")
+
+
+def _effect(
+    ablation: Ablation, name: str, contrast: Callable[[_Cells], np.ndarray], technique: str
+) -> Effect:
+    """Return a contrast of log errors over all tasks as an effect of a technique.
+
+    Equal runs, such as those of a clipping that never acts, must not differ by the rounding of sums.
+    """
+    tasks = [info.name for info in ablation.infos]
+    values = {task: np.round(contrast(_cells(ablation, task)), _DIGITS) for task in tasks}
+    return replace(ablation.effect_of(values, replace(ablation.control, name=name)), technique=technique)

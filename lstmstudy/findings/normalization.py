@@ -1,0 +1,183 @@
+"""Normalization: training mode beside evaluation mode, and what batch size and padding have to do with it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lstmstudy.figures import panels, plot_arm_curves, plot_dose_response, plot_paired_differences, style
+from lstmstudy.findings.finding import Finding, finite, interval, listed, number, of_arms, percent
+from lstmstudy.stats.effects import bootstrap_interval
+from lstmstudy.techniques.normalization import MOMENTUM, BatchStatistics
+
+if TYPE_CHECKING:
+    from lstmstudy.ablation import Ablation
+    from lstmstudy.arms import Arm
+    from lstmstudy.data import TaskInfo
+    from lstmstudy.stats.effects import Effect
+
+_LOSSES = {"rmse": "squared error (training variances)", "cross_entropy": "cross-entropy (nats)"}
+_LEFT = 0.01  # moving statistics are warm where this share of their initial values is left
+
+
+@of_arms
+def modes(ablation: Ablation) -> Finding:
+    """Return the loss on the training part in training mode and at inference, a panel per technique and task.
+
+    It takes the arms whose running statistics are recomputed, or moving averages. A loss at inference far
+    above that in training mode says that the running statistics are not yet those of the data.
+    """
+    arms = [arm for arm in ablation.compared if isinstance(arm.technique, BatchStatistics)]
+    groups = {arm.technique.name: arm.technique.title for arm in arms if arm.technique}
+    places = [(name, info) for name in groups for info in ablation.infos]
+    with style():
+        figure, axes = panels([f"{groups[name]}, {info.title}" for name, info in places], height=3.0)
+        for (name, info), ax in zip(places, axes, strict=True):
+            forms = {arm.technique.variant: arm for arm in ablation.arms_of(name) if arm.technique}
+            training = _in_training(ablation, next(iter(forms.values())), info)
+            curves = {form: _at_inference(ablation, arm, info) for form, arm in forms.items()}
+            plot_arm_curves(
+                {"training mode": training, **curves},
+                technique=name,
+                strengths=dict.fromkeys(curves, 1.0),
+                variants={form: form for form in curves},
+                metric=f"training {_LOSSES[info.metric]}",
+                ax=ax,
+            )
+    ratios = [f"{arm.name} {_mode_ratio(ablation, arm)}" for arm in (ablation.control, *arms)]
+    sentence = (
+        f"Loss at inference after the last epoch over loss in training mode during it, medians: "
+        f"{listed(ratios)}. {_warm_up(ablation)}"
+    )
+    alt = (
+        f"Training loss over epochs in training mode and at inference, with {listed(list(groups.values()))}."
+    )
+    return Finding(figure, alt, sentence)
+
+
+@of_arms
+def batch_sizes(ablation: Ablation, technique: str = "layer_norm") -> Finding:
+    """Return the change of the test error over the batch size, a line per technique, against none at that size.
+
+    The sentence speaks of one technique: its effect at each size, and how it differs from the smallest to
+    the largest, unit by unit.
+    """
+    places = [None, *(info.name for info in ablation.infos)]
+    with style():
+        figure, axes = panels(["all tasks", *(info.title for info in ablation.infos)], height=3.0)
+        for place, ax in zip(places, axes, strict=True):
+            effects = [
+                replace(_coloured(ablation, arm, place), strength=float(arm.recipe.batch_size))
+                for arm in ablation.compared
+            ]
+            plot_dose_response(effects, control="none", strength="batch size", ax=ax)
+    arms = sorted(_with(ablation, technique), key=lambda arm: arm.recipe.batch_size)
+    small, large = arms[0], arms[-1]
+    values = {
+        info.name: ablation.log_ratios(small, info.name) - ablation.log_ratios(large, info.name)
+        for info in ablation.infos
+    }
+    sizes = [f"{interval(ablation.effect(arm))} at {arm.recipe.batch_size}" for arm in arms]
+    sentence = (
+        f"Against none at the same batch size and as many updates, {_title(small)} changes the test error by "
+        f"{listed(sizes)}; at {small.recipe.batch_size} by {interval(ablation.effect_of(values, small))} "
+        f"relative to {large.recipe.batch_size}."
+    )
+    alt = "Change of the test error over the batch size: " + listed(
+        [f"{arm.name} {percent(ablation.effect(arm).estimate)}" for arm in ablation.compared]
+    )
+    return Finding(figure, f"{alt}.", sentence)
+
+
+@of_arms
+def lengths(ablation: Ablation, technique: str = "layer_norm") -> Finding:
+    """Return every unit's change of the test error on padded sequences and on the same ones cut to one length.
+
+    The sentence speaks of one technique: its effect on each, and how they differ, unit by unit.
+    """
+    padded, cut = sorted(ablation.infos, key=lambda info: not info.variable_length)
+    effects = [
+        replace(_coloured(ablation, arm, info.name), arm=f"{_title(arm)}, {word}")
+        for arm in ablation.compared
+        for info, word in ((padded, "padded"), (cut, "cut"))
+    ]
+    with style():
+        ax = plot_paired_differences(effects, control="none on the same sequences")
+    (arm,) = _with(ablation, technique)
+    on = {
+        info.name: dict(zip(ablation.units(info.name), ablation.log_ratios(arm, info.name), strict=True))
+        for info in (padded, cut)
+    }
+    by_seed = {unit.seed: value for unit, value in on[cut.name].items()}
+    pairs = {
+        unit: value - by_seed[unit.seed] for unit, value in on[padded.name].items() if unit.seed in by_seed
+    }
+    difference = np.array(list(pairs.values()))
+    low, high = bootstrap_interval({padded.name: difference}, {padded.name: [unit.fold for unit in pairs]})
+    sentence = (
+        f"{_title(arm).capitalize()} changes the test error by {interval(ablation.effect(arm, padded.name))} on "
+        f"padded sequences and by {interval(ablation.effect(arm, cut.name))} on the same ones cut to {cut.window} "
+        f"steps; the first relative to the second is {percent(float(difference.mean()))} (95 % interval "
+        f"{percent(low)} to {percent(high)}) over {len(pairs)} pairs of units."
+    )
+    alt = "Change of test error against none: " + listed(
+        [f"{effect.arm} {interval(effect)}" for effect in effects]
+    )
+    return Finding(ax.figure, f"{alt}.", sentence)  # type: ignore[arg-type]
+
+
+def warm_up(momentum: float = MOMENTUM) -> float:
+    """Return after how many updates a moving average has 1 % of its initial value left."""
+    return math.log(_LEFT) / math.log(momentum)
+
+
+def _in_training(ablation: Ablation, arm: Arm, info: TaskInfo) -> np.ndarray:
+    """Return the mean loss over each epoch's updates, (n_units, n_epochs)."""
+    return np.stack([result.curves["loss"] for result in ablation.results(arm, info.name)])
+
+
+def _at_inference(ablation: Ablation, arm: Arm, info: TaskInfo) -> np.ndarray:
+    """Return the loss on the training part after each epoch, (n_units, n_epochs)."""
+    curves = ablation.curves(arm, info.name, "train")
+    return np.square(curves) if info.metric == "rmse" else curves
+
+
+def _mode_ratio(ablation: Ablation, arm: Arm) -> str:
+    ratios = [
+        (_at_inference(ablation, arm, info) / _in_training(ablation, arm, info))[:, -1]
+        for info in ablation.infos
+    ]
+    return number(float(np.median(finite(np.concatenate(ratios)))))
+
+
+def _warm_up(ablation: Ablation) -> str:
+    """Say how far moving averages have come by the end of training on each task."""
+    recipe = ablation.control.recipe
+    left = []
+    for info in ablation.infos:
+        folds = ablation.plan.tasks[info.name].folds
+        sizes = [len(folds[unit.fold].train.y) for unit in ablation.units(info.name)]
+        each = [recipe.epochs * math.ceil(size / recipe.batch_size) for size in sizes]
+        updates, about = round(np.mean(each)), "about " if len(set(each)) > 1 else ""
+        left.append(f"{100 * MOMENTUM**updates:.2g} % after {about}{updates} updates on {info.title}")
+    return (
+        f"A moving average with momentum {MOMENTUM:g} needs {warm_up():.0f} updates to have {100 * _LEFT:g} % of its "
+        f"initial value left; it has {listed(left)}."
+    )
+
+
+def _coloured(ablation: Ablation, arm: Arm, task: str | None) -> Effect:
+    """Return an effect that is drawn in the colour of the arm's one technique."""
+    return replace(ablation.effect(arm, task), technique=arm.recipe.techniques[0].name)
+
+
+def _with(ablation: Ablation, technique: str) -> list[Arm]:
+    """Return the arms with one technique and no other."""
+    return [arm for arm in ablation.compared if [each.name for each in arm.recipe.techniques] == [technique]]
+
+
+def _title(arm: Arm) -> str:
+    return arm.recipe.techniques[0].title

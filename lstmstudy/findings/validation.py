@@ -1,0 +1,314 @@
+"""Validation schemes: the error that each foretells beside the error in the held-out future."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+
+from lstmstudy.data.build import FUTURE, scheme_series
+from lstmstudy.data.catalog import CATALOG
+from lstmstudy.data.schemes import (
+    FINAL,
+    FOLDS,
+    SCHEMES,
+    Place,
+    Split,
+    development,
+    folds_of,
+    place_of,
+    splits,
+)
+from lstmstudy.data.windows import cut_windows
+from lstmstudy.figures import panels, style, table
+from lstmstudy.figures.validation import Bar, Estimated, plot_estimates, plot_split_errors, plot_splits
+from lstmstudy.findings.finding import Finding, listed, number, percent
+from lstmstudy.stats.effects import bootstrap_interval, log_ratio
+from lstmstudy.store import MissingRunsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from lstmstudy.ablation import Ablation
+    from lstmstudy.data import Fold, TaskInfo
+    from lstmstudy.runs import Result
+
+Found = TypeVar("Found")
+LAGS = 20  # of the Ljung-Box test
+LEVEL = 0.05
+LINEAR = 200  # realizations of the linear check, in which nothing is trained
+_BIAS = "estimate against the error in the future (%), left is too hopeful"
+_MISS = "size of the miss (%), left is better"
+
+
+def _of_series(find: Callable[[Ablation], Found]) -> Callable[[Ablation], Found | str]:
+    """Let a finding about validation schemes say so where the profile trains none."""
+
+    @functools.wraps(find)
+    def found(ablation: Ablation) -> Found | str:
+        if not all(info.realizations for info in ablation.infos):
+            return "This profile trains no validation schemes."
+        return find(ablation)
+
+    return found
+
+
+class Trained(NamedTuple):
+    """One trained split: what it is, its data and its result."""
+
+    place: Place
+    fold: Fold
+    result: Result
+
+
+def realizations(ablation: Ablation, task: str) -> list[list[Trained]]:
+    """Return the trained splits of each realization in which every run is there and none diverged.
+
+    Raises:
+        MissingRunsError: If there is none.
+    """
+    folds, found = ablation.plan.tasks[task].folds, dict[int, list[Trained]]()
+    results = ablation.results(ablation.control, task)
+    for unit, result in zip(ablation.units(task), results, strict=True):
+        trained = Trained(place_of(unit.fold), folds[unit.fold], result)
+        if result.diverged is None:
+            found.setdefault(trained.place.realization, []).append(trained)
+    whole = [trained for trained in found.values() if len(trained) == FOLDS]
+    if not whole:
+        raise MissingRunsError(f"No realization has all its splits trained to the end. Received: {task=}")
+    return whole
+
+
+def split_errors(ablation: Ablation, trained: Sequence[Trained]) -> dict[str, list[tuple[float, int]]]:
+    """Return by scheme, for each split of one realization, the RMSE and the number of held-out targets.
+
+    The RMSE is in the unit of the series. Under `FINAL` stand the error and size of the future.
+    """
+    found: dict[str, list[tuple[float, int]]] = {}
+    for place, fold, result in trained:
+        part = "test" if place.scheme == FINAL else "validation"
+        error = result.error(ablation.control.reading, part) * fold.scale
+        found.setdefault(place.scheme, []).append((error, len(getattr(fold, part).y)))
+    return found
+
+
+def pooled(errors: Iterable[tuple[float, int]]) -> float:
+    """Return the RMSE over all samples of several parts, from the RMSE and the size of each."""
+    errors, sizes = zip(*errors, strict=True)
+    return float(np.sqrt(np.average(np.square(errors), weights=sizes)))
+
+
+def estimates(ablation: Ablation, task: str) -> dict[str, np.ndarray]:
+    """Return by scheme what it foretold, and under `FINAL` the error that came, each (n_realizations,).
+
+    A scheme's estimate is the RMSE over the held-out targets of all its splits, in the unit of the series.
+    """
+    rows = [split_errors(ablation, trained) for trained in realizations(ablation, task)]
+    return {scheme: np.array([pooled(row[scheme]) for row in rows]) for scheme in (*SCHEMES, FINAL)}
+
+
+@_of_series
+def split_bars(ablation: Ablation) -> Finding:
+    """Return how each scheme splits the first series, drawn from the folds that are trained."""
+    folds = ablation.plan.tasks[_made(ablation)[0].name].folds
+    bars: dict[str, list[Bar]] = {}
+    for fold in folds_of(0):
+        parts = (folds[fold].train, folds[fold].validation, folds[fold].test)
+        bars.setdefault(place_of(fold).scheme, []).append(Bar(*(part.indices for part in parts)))
+    with style():
+        ax = plot_splits(bars)
+    words = [
+        f"{scheme} ({len(bars[scheme])}) trains on {_from_to(bar.train for bar in bars[scheme])} and holds out "
+        f"{_from_to(bar.validation for bar in bars[scheme])}"
+        for scheme in SCHEMES
+    ]
+    final = bars[FINAL][0]
+    sentence = (
+        f"Of {len(final.train)} development targets, a split of {listed(words)}; the final fit trains on all, and "
+        f"{len(final.test)} later targets tell its error. In brackets stands the number of splits."
+    )
+    alt = f"The splits over time, a row each: {listed([f'{len(each)} of {name}' for name, each in bars.items()])}."
+    return Finding(ax.figure, alt, sentence)  # type: ignore[arg-type]
+
+
+@_of_series
+def estimate_bias(ablation: Ablation) -> Finding:
+    """Return how far each scheme's estimate lies above or below the error that came, a panel per series."""
+    ratios = {info.title: _ratios(estimates(ablation, info.name)) for info in _made(ablation)}
+    return _compared(ratios, "Estimate against the error that came, on average", _BIAS)
+
+
+@_of_series
+def estimate_errors(ablation: Ablation) -> Finding:
+    """Return the size of each scheme's miss, upwards or downwards, a panel per series."""
+    misses = {info.title: _misses(estimates(ablation, info.name)) for info in _made(ablation)}
+    return _compared(misses, "Size of the miss, on average", _MISS)
+
+
+def linear_check(n: int = LINEAR) -> Finding:
+    """Return the size of each scheme's miss for a linear autoregression in place of the network.
+
+    It is fitted by least squares on as many values as the process has, so that many more realizations of
+    the same generator than of networks can be had. Nothing is trained.
+
+    Args:
+        n: Number of realizations.
+    """
+    misses = {}
+    for info in (info for info in CATALOG.values() if info.realizations > 1):
+        rows = [linear_estimates(info, realization) for realization in range(n)]
+        misses[info.title] = _misses({name: np.array([row[name] for row in rows]) for name in rows[0]})
+    return _compared(misses, "Linear autoregression, size of the miss, on average", _MISS)
+
+
+def linear_estimates(info: TaskInfo, realization: int) -> dict[str, float]:
+    """Return by scheme what it foretells of an autoregression, and under `FINAL` the error that came."""
+    series = scheme_series(info, realization)
+    targets = development(series.size, FUTURE[info.name], info)
+    found = {scheme: splits(scheme, targets, info, realization) for scheme in SCHEMES}
+    found[FINAL] = (Split(targets, np.arange(series.size - FUTURE[info.name], series.size)),)
+    return {
+        scheme: pooled((_linear_error(series, split, info), len(split.held_out)) for split in each)
+        for scheme, each in found.items()
+    }
+
+
+def _linear_error(series: np.ndarray, split: Split, info: TaskInfo) -> float:
+    """Return the RMSE on the held-out targets of an autoregression fitted to the others."""
+
+    def design(targets: np.ndarray) -> np.ndarray:
+        lags = cut_windows(series, targets, info.ar_order, info.horizon)[:, :, 0]
+        return np.column_stack([np.ones(len(targets)), lags])
+
+    weights = np.linalg.lstsq(design(split.train), series[split.train])[0]
+    return float(np.sqrt(np.mean((design(split.held_out) @ weights - series[split.held_out]) ** 2)))
+
+
+@_of_series
+def residual_check(ablation: Ablation) -> str:
+    """Show whether k-fold's residuals are autocorrelated, and how far off it is then; return a sentence.
+
+    The residuals of all held-out samples, in the order of time, go through the Ljung-Box test. Where it finds
+    nothing, k-fold is held to be valid.
+
+    Reference: Bergmeir, Hyndman and Koo 2018, Computational Statistics & Data Analysis 120:70-83.
+    """
+    import pandas as pd
+
+    rows, words = [], []
+    for info in ablation.infos:
+        misses = _misses(estimates(ablation, info.name))
+        p = np.array([ljung_box(residuals(trained)) for trained in realizations(ablation, info.name)])
+        passed = p >= LEVEL
+        row = {
+            "series": info.title,
+            "realizations": len(p),
+            "median p": float(np.median(p)),
+            "no autocorrelation found in": int(passed.sum()),
+        }
+        for scheme in ("k-fold", "holdout"):
+            for found, chosen in (("not found", passed), ("found", ~passed)):
+                miss = _size(float(misses[scheme][chosen].mean())) if chosen.any() else "none"
+                row[f"{scheme} off by, where {found}"] = miss
+        rows.append(row)
+        words.append(f"{passed.sum()} of {len(p)} realizations of {info.title}")
+    table(
+        pd.DataFrame(rows),
+        caption=f"Ljung-Box test of k-fold's residuals ({LAGS} lags, level {LEVEL:g}), and the mean size of the "
+        "miss of two schemes where autocorrelation is found and where it is not",
+    )
+    return f"The test finds no autocorrelation in k-fold's residuals in {listed(words)}."
+
+
+def residuals(trained: Iterable[Trained]) -> np.ndarray:
+    """Return k-fold's errors on all development targets of a realization, in the order of time, (n,).
+
+    Each comes from the split that held the target out; in the unit of the series.
+    """
+    shuffled = [each for each in trained if each.place.scheme == "k-fold"]
+    errors = [
+        fold.scale * (result.predicted("last", "validation") - fold.validation.y)[:, 0]
+        for _, fold, result in shuffled
+    ]
+    order = np.argsort(np.concatenate([fold.validation.indices for _, fold, _ in shuffled]))
+    return np.concatenate(errors)[order]
+
+
+def ljung_box(values: np.ndarray) -> float:
+    """Return the p value of the Ljung-Box test at 20 lags, of residuals in the order of time, (n,)."""
+    from statsmodels.stats.diagnostic import acorr_ljungbox
+
+    return float(acorr_ljungbox(values, lags=[LAGS], model_df=0)["lb_pvalue"].iloc[0])
+
+
+@_of_series
+def real_series(ablation: Ablation) -> Finding:
+    """Return what each split and scheme foretells of a real series, beside the error that came."""
+    info = next(info for info in ablation.infos if info.realizations == 1)
+    (trained,) = realizations(ablation, info.name)
+    errors = split_errors(ablation, trained)
+    foretold = {scheme: pooled(errors[scheme]) for scheme in SCHEMES}
+    truth = pooled(errors[FINAL])
+    with style():
+        ax = plot_split_errors(
+            {scheme: np.array([error for error, _ in errors[scheme]]) for scheme in SCHEMES},
+            foretold,
+            truth,
+            xlabel=f"RMSE, {info.unit}",
+        )
+    words = [
+        f"{scheme} {number(value)} ({percent(float(np.log(value / truth)))})"
+        for scheme, value in foretold.items()
+    ]
+    sentence = f"{info.title}: the error in the future was {number(truth)}; foretold were {listed(words)}."
+    return Finding(ax.figure, f"Errors of every split, and estimates: {listed(words)}.", sentence)  # type: ignore[arg-type]
+
+
+def _made(ablation: Ablation) -> list[TaskInfo]:
+    return [info for info in ablation.infos if info.realizations > 1]
+
+
+def _ratios(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return ln(estimate / error that came) of each scheme, (n_realizations,)."""
+    return {scheme: log_ratio(found[scheme], found[FINAL]) for scheme in SCHEMES}
+
+
+def _misses(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the absolute log ratios: too high by a factor counts as much as too low by it."""
+    return {scheme: np.abs(ratios) for scheme, ratios in _ratios(found).items()}
+
+
+def _compared(series: Mapping[str, Mapping[str, np.ndarray]], what: str, xlabel: str) -> Finding:
+    """Return schemes side by side, a panel per series, from one log ratio or its size per realization."""
+    text = _size if xlabel == _MISS else percent
+    words, spans = [], []
+    with style():
+        figure, axes = panels(list(series), height=3.4)
+        for (title, values), ax in zip(series.items(), axes, strict=True):
+            schemes = {scheme: _estimated(numbers) for scheme, numbers in values.items()}
+            plot_estimates(schemes, xlabel=xlabel, sizes=xlabel == _MISS, ax=ax)
+            n = len(next(iter(values.values())))
+            means = [f"{scheme} {text(each.mean)}" for scheme, each in schemes.items()]
+            words.append(f"{title} ({n} realization{'s' if n > 1 else ''}): {listed(means)}")
+            ends = [f"{scheme} {text(each.low)} to {text(each.high)}" for scheme, each in schemes.items()]
+            spans.append(f"{title}: {listed(ends)}")
+    alt = f"{what}, 95 % intervals of the mean. {'; '.join(spans)}."
+    return Finding(figure, alt, f"{what}. {'; '.join(words)}.")
+
+
+def _size(log_ratio: float) -> str:
+    """Return the size of a miss in percent, which has no sign."""
+    return percent(log_ratio).removeprefix("+")
+
+
+def _estimated(values: np.ndarray) -> Estimated:
+    """Return the mean over realizations with its interval."""
+    low, high = bootstrap_interval({"mean": values}, {"mean": [0] * len(values)})
+    return Estimated(values, float(values.mean()), low, high)
+
+
+def _from_to(parts: Iterable[np.ndarray]) -> str:
+    """Return how many targets the parts have: "40", or "100 to 180"."""
+    sizes = sorted({len(part) for part in parts})
+    return f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
