@@ -102,9 +102,12 @@ class Network:
             for layer in self.placed.get(technique.name, ()):
                 for field in technique.values:
                     getattr(layer, field).assign(getattr(technique, field))
-                # Keras's own layers have a seed_generator.
-                stream = getattr(layer, "stream", getattr(layer, "seed_generator", None))
-                if stream is not None:
+                if (stream := noise_stream(layer)) is not None:
                     stream.state.assign(
                         [integer_seed(seed, recipe.role(in_stage(stage, f"masks/{layer.name}"))), 0]
                     )
+
+
+def noise_stream(layer: keras.layers.Layer) -> keras.random.SeedGenerator | None:
+    """Return the stream that a placed layer or hook draws from: the study's `stream`, or Keras's `seed_generator`."""
+    return getattr(layer, "stream", getattr(layer, "seed_generator", None))

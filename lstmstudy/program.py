@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lstmstudy.network import Network
+from lstmstudy.network import Network, noise_stream
 from lstmstudy.runs import ENGINE
 from lstmstudy.stages import stages_of
 
@@ -155,7 +155,8 @@ class Program:
     @contextlib.contextmanager
     def _unmoved_streams(self) -> Iterator[None]:
         """Put all streams of noise back afterwards: evaluating advances none."""
-        streams = [layer.stream.state for layer in self.model_layers if hasattr(layer, "stream")]
+        found = map(noise_stream, self.model_layers)
+        streams = [stream.state for stream in found if stream is not None]
         before = [state.numpy() for state in streams]
         yield
         for state, value in zip(streams, before, strict=True):

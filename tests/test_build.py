@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from lstmstudy import paths
 from lstmstudy.__main__ import main
 from lstmstudy.store import RunStore, result_digest
 
@@ -588,3 +589,68 @@ def test_a_word_that_is_no_verb_is_refused(checkout):
     assert finished.returncode == 2
     assert "report" in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+def notebook_of(name):
+    """Return a notebook of this checkout."""
+    return nbformat.read(paths.NOTEBOOKS / f"{name}.ipynb", as_version=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("00_overfitting", "."), ("99_comparison", "elsewhere")],
+)
+def test_papermill_by_itself_trains_nothing_that_is_stored(trained, name, folder):
+    """From the root and from another folder, a notebook runs to its end, and nothing is trained."""
+    before = trained.outcomes()
+    place = trained.root / folder
+    place.mkdir(exist_ok=True)
+    source = trained.root / "notebooks" / f"{name}.ipynb"
+    target = trained.root / "out.ipynb"
+    finished = trained.run("-m", "papermill", str(source), str(target), "-p", "profile", "smoke", cwd=place)
+    assert finished.returncode == 0, finished.stderr
+    outputs = [output for cell in nbformat.read(target, 4).cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert [output for output in outputs if output.get("metadata", {}).get("lstmstudy", {}).get("finding")]
+    assert trained.outcomes() == before
+
+
+ARM = """\
+from lstmstudy import Dropout, open_study, say
+
+study = open_study(profile)
+arm = study.arm(Dropout(0.4))
+before = set(study.store.files())
+"""
+SAYS = """\
+counts = [len(set(study.store.files()) - before)]
+study.ablate(arm)
+counts.append(len(set(study.store.files()) - before))
+print(counts, ablation.effect(arm).arm, len(ablation.effect(arm).log_ratios))
+"""
+
+
+def test_an_arm_that_a_reader_adds_is_trained_once(trained):
+    """In a kernel a new arm trains its 2 x 2 runs behind a progress bar, and asking again trains nothing."""
+    before = trained.outcomes()
+    cells = [
+        nbformat.v4.new_code_cell("profile = 'default'", metadata={"tags": ["parameters"]}),
+        *(nbformat.v4.new_code_cell(source) for source in (ARM, "ablation = study.ablate(arm)", SAYS)),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=notebook_of("00_overfitting").metadata)
+    source, target = trained.root / "notebooks" / "mine.ipynb", trained.root / "out.ipynb"
+    nbformat.write(notebook, source)
+    finished = trained.run("-m", "papermill", str(source), str(target), "-p", "profile", "smoke")
+    assert finished.returncode == 0, finished.stderr
+    *_, training, saying = nbformat.read(target, 4).cells
+    bars = [
+        output
+        for output in training.outputs
+        if "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    ]
+    assert len(bars) == 1
+    assert [output.text for output in saying.outputs] == ["[4, 4] dropout 0.4 per step 4\n"]
+    after = trained.outcomes()
+    assert before.items() <= after.items()
+    assert len(after) == len(before) + 4
+    assert "mine" not in trained.missing()

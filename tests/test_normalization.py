@@ -697,6 +697,18 @@ def test_recomputed_statistics_are_those_of_the_training_part(technique, task, c
     assert not compiled or program.compiled == 2
 
 
+def test_evaluating_puts_the_streams_of_keras_layers_back_too():
+    """A technique may place one of Keras's own layers, whose stream has another name."""
+    program = Program(RECIPE.adding(BatchNorm()), WAVES, 8)
+    layer = keras.layers.GaussianNoise(0.1, seed=1)
+    program.network.placed["noise"] = [layer]
+    before = layer.seed_generator.state.numpy()
+    with program._unmoved_streams():
+        layer(np.ones((2, 3, 1), np.float32), training=True)
+        assert (layer.seed_generator.state.numpy() != before).any()
+    np.testing.assert_array_equal(layer.seed_generator.state, before)
+
+
 @BATCH_NORMS
 def test_recomputing_moves_nothing_but_statistics(technique):
     """Weights, optimizer and the streams of every kind of dropout are the same bits afterwards."""

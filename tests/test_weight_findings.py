@@ -196,7 +196,7 @@ def test_the_table_works_with_one_arm_and_with_none(plan, tables):
     said = findings.weight_table(Ablation(plan, Weighted(plan), [tuned]))
     (frame,) = tables.values()
     assert list(frame["strength"]) == ["Sunspots 0.002, Digits by rows 5e-05"]
-    assert said.startswith("Of 1 arms, none has clearly more weights near zero")
+    assert said.startswith("Of 1 arm, none has clearly more weights near zero")
     nothing = Ablation(plan, Weighted(plan), [])
     assert (
         findings.weight_table(nothing) == findings.weight_changes(nothing) == "This profile has no such arms."
