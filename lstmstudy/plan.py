@@ -135,6 +135,11 @@ class Plan:
         where = f"{paths.relative(self.folder / 'tuned.yaml')}: {task}.{entry_key(name, entry)}"
         return settings_of(name, self._best(name, entry, task).settings, where)
 
+    @functools.cached_property
+    def tuned_notes(self) -> dict[str, str]:
+        """Where the tuned baseline's learning rate comes from, by task; "" where that task was tuned at this size."""
+        return {task: self._best(BASELINE, {}, task).note for task in self.profile.tasks}
+
     def _best(self, name: str, entry: Entry, task: str) -> Best:
         size = self.profile.network
         return self._tuned_file.best(entry_key(name, entry), task, layers=size.layers, width=size.width)

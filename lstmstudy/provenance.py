@@ -36,12 +36,19 @@ def provenance(plan: Plan, stored: Mapping[str, Path]) -> dict[str, str]:
     return {
         "Commit": _commit(),
         "Profile": json.dumps(plan.profile.model_dump(), sort_keys=True),
+        "Tuned": _tuned(plan),
         "Runs": f"sha256 {text_hash(sorted(path.name for path in stored.values()))}",
         "Python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in ("keras", "numpy", "papermill", "nbconvert")},
         "Trained on": "; ".join(sorted(machines)) or "not available",
         "Data": "; ".join(task.info.source for task in plan.tasks.values()),
     }
+
+
+def _tuned(plan: Plan) -> str:
+    """Return for which tasks learning rates and strengths are taken from elsewhere, and from where."""
+    notes = [f"{plan.tasks[task].info.title}: {note}" for task, note in plan.tuned_notes.items() if note]
+    return " ".join(notes) or "Each task at this size."
 
 
 def _some_records(stored: Mapping[str, Path]) -> list[dict[str, Any]]:

@@ -177,6 +177,7 @@ def test_the_report_says_where_its_numbers_come_from(smoke):
     for label in ("Commit", "Profile", "Runs", "Python", "keras", "numpy", "Trained on", "Data"):
         assert label in words
     assert re.search(r"sha256 [0-9a-f]{64}", words)
+    assert "Sunspots: Tuned at 2x32, the nearest size." in words
     assert '"units": 2' in words
     assert "scikit-learn" in words
 
