@@ -8,7 +8,7 @@ import numpy as np
 
 from lstmstudy.figures import panels, style, table
 from lstmstudy.figures.weights import Change, plot_weight_changes
-from lstmstudy.findings.finding import Finding, counted, finite, listed, percent
+from lstmstudy.findings.finding import Finding, counted, finite, listed, of_arms, percent
 from lstmstudy.stats.effects import bootstrap_interval
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ _MATRICES = {
     "recurrent_kernel": ("recurrent_kernel",),
     "both": ("kernel", "recurrent_kernel"),
 }
-_NOTHING = "This profile has no such arms."
 _Quantity = Literal["share", "norm"]
 
 
@@ -57,15 +56,14 @@ def weight_sizes(result: Result) -> WeightSizes:
     return WeightSizes(100 * float(np.mean(np.abs(entries) < NEAR_ZERO)), float(np.sqrt(np.sum(entries**2))))
 
 
-def weight_changes(ablation: Ablation) -> Finding | str:
+@of_arms
+def weight_changes(ablation: Ablation) -> Finding:
     """Return how many weights each strength brings near zero, and how it changes their norm, a row per technique.
 
     Both are those of the LSTM matrices at the selected epoch against the baseline of the same unit; pairs
     with a diverged run are left out. The sentence gives for each technique the arm with the shortest weights.
     """
     names = list(dict.fromkeys(arm.technique.name for arm in ablation.compared if arm.technique))
-    if not names:
-        return _NOTHING
     titles, words = [], []
     for name in names:
         title = technique_of(ablation.arms_of(name)[0]).title
@@ -101,6 +99,7 @@ def weight_changes(ablation: Ablation) -> Finding | str:
     return Finding(figure, alt, sentence)
 
 
+@of_arms
 def weight_table(ablation: Ablation) -> str:
     """Show share near zero and norm of each arm's weights beside its control's; return a sentence.
 
@@ -109,8 +108,6 @@ def weight_table(ablation: Ablation) -> str:
     """
     import pandas as pd
 
-    if not ablation.compared:
-        return _NOTHING
     rows, sparse, short = [], [], []
     for arm in ablation.compared:
         share, norm = (_change(ablation, arm, quantity) for quantity in _QUANTITIES)
