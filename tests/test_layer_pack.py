@@ -212,7 +212,10 @@ def test_all_parts_train_in_fit(draws, jit_compile):
     parts = {name: part for name, part in parts.items() if hasattr(part, "stream") == draws}
     front = [part for name, part in parts.items() if name in FRONT]
     hooks = [part for name, part in parts.items() if name in HOOKS]
-    layers = [keras.layers.Masking(), *front, pack.LSTM(UNITS, hooks=hooks), keras.layers.Dense(1)]
+    # Normalizations stand in layers of their own: one of them takes away what another one adds.
+    groups = [hooks] if draws else [[hook] for hook in hooks]
+    lstms = [pack.LSTM(UNITS, hooks=group, return_sequences=group is not groups[-1]) for group in groups]
+    layers = [keras.layers.Masking(), *front, *lstms, keras.layers.Dense(1)]
     model = drawn(keras.Sequential([keras.Input((STEPS, FEATURES)), *layers]))
     model.compile("sgd", "mse", jit_compile=jit_compile)
     weights = [variable.numpy() for variable in model.trainable_variables]
