@@ -24,6 +24,7 @@ CORE = (
     "lstmstudy.readings",
     "lstmstudy.layers.lstm",
     "lstmstudy.layers.cell_hook",
+    "lstmstudy.layers.recurrence",
     "lstmstudy.network",
     "lstmstudy.program",
     "lstmstudy.stages",

@@ -131,8 +131,3 @@ def without_zero_steps(series: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         return series
     zero = tf.cast(mask, tf.bool) & tf.reduce_all(series == 0, axis=-1)
     return tf.where(zero[:, :, None], tf.cast(_TINY, series.dtype), series)
-
-
-def normal(shape: Sequence[int | tf.Tensor], stream: keras.random.SeedGenerator) -> tf.Tensor:
-    """Return standard normal numbers; it advances `stream`."""
-    return tf.random.stateless_normal(shape, tf.cast(stream.next(), tf.int32), alg="philox")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
+from lstmstudy.layers.random import normal
 from lstmstudy.settings import check_amount
 
 if TYPE_CHECKING:
@@ -165,7 +166,6 @@ def add_noise(
     deviation = tf.sqrt(eta / (1.0 + tf.cast(update, tf.float32)) ** gamma)
     noisy = []
     for gradient in map(tf.convert_to_tensor, gradients):
-        seed = tf.cast(stream.next(), tf.int32)
-        drawn = tf.random.stateless_normal(tf.shape(gradient), seed, alg="philox")  # as for masks
-        noisy.append(gradient + tf.cast(deviation * drawn, gradient.dtype))
+        noise = deviation * normal(keras.ops.shape(gradient), stream)
+        noisy.append(gradient + tf.cast(noise, gradient.dtype))
     return noisy

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from lstmstudy.layers.cell_hook import CellHook
+from lstmstudy.layers.recurrence import Recurrence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,62 +138,26 @@ class LSTM(keras.layers.Layer):
         batch, steps = (size or tf.shape(inputs)[axis] for axis, size in enumerate(inputs.shape[:2]))
         hooks = [hook for hook in self.hooks if training or hook.acts_at_inference]
         noise = [_drawn(hook, (batch, steps, u), inputs.dtype) if training else None for hook in hooks]
-        collecting = [hook for hook in hooks if training and hook.collects]
         inputs, counts = self._in_time(inputs, mask)
         # One product over all steps, on a matrix: a batched product would sum its gradient per sample.
-        rows = tf.reshape(inputs, (-1, inputs.shape[-1]))
-        projected = tf.reshape(tf.matmul(rows, self.kernel), (steps, batch, 4 * u))
+        rows, kernel = tf.reshape(inputs, (-1, inputs.shape[-1])), tf.convert_to_tensor(self.kernel)
+        if (
+            inputs.shape[-1] == 1
+        ):  # XLA makes no matrix product of the gradient of a single row, but a slow loop
+            rows, kernel = tf.pad(rows, ((0, 0), (0, 1))), tf.pad(kernel, ((0, 1), (0, 0)))
+        projected = tf.reshape(tf.matmul(rows, kernel), (steps, batch, 4 * u))
         recurrent_kernel = tf.convert_to_tensor(self.recurrent_kernel)
         for hook, drawn in zip(hooks, noise, strict=True):
             projected = hook.inputs(projected, counts, training=training)
             recurrent_kernel = hook.kernel(recurrent_kernel, drawn)
-        projected += self.bias
-        zeros = tf.zeros((batch, u), inputs.dtype)
-        sizes = [u] * self.return_sequences + ([4 * u, u] if collecting else [])
-        arrays = [
-            tf.TensorArray(inputs.dtype, size=steps, element_shape=(inputs.shape[1], size)) for size in sizes
-        ]
-
-        def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, *arrays: tf.TensorArray) -> tuple[Any, ...]:
-            now = [_at(t, drawn) for drawn in noise]
-            here = None if counts is None else counts[t]
-            seen = h
-            for hook, drawn in zip(hooks, now, strict=True):
-                seen = hook.state(seen, drawn)
-            product = raw = tf.matmul(seen, recurrent_kernel)
-            for hook in hooks:
-                product = hook.recurrent(product, t, here, training=training)
-            z = projected[t] + product
-            gates = tf.sigmoid(z)  # one pass for all four is cheaper than three slices; c is not used
-            i, f, o = gates[:, :u], gates[:, u : 2 * u], gates[:, 3 * u :]
-            g = tf.tanh(z[:, 2 * u : 3 * u])
-            for hook, drawn in zip(hooks, now, strict=True):
-                g = hook.candidate(g, drawn)
-            new_c = shown = f * c + i * g
-            for hook in hooks:
-                shown = hook.cell(shown, t, here, training=training)
-            written = [tf.stop_gradient(raw), tf.stop_gradient(new_c)] if collecting else []
-            new_h = o * tf.tanh(shown)
-            for hook, drawn in zip(hooks, now, strict=True):
-                new_h, new_c = hook.carry((new_h, new_c), (h, c), drawn)
-            if here is not None:
-                new_c = tf.where(here, new_c, c)
-                new_h = tf.where(here, new_h, h)
-            shown_h = tf.where(here, new_h, 0) if here is not None and self.zero_output_for_mask else new_h
-            written = [shown_h] * self.return_sequences + written
-            return (
-                t + 1,
-                new_h,
-                new_c,
-                *(array.write(t, value) for array, value in zip(arrays, written, strict=True)),
-            )
-
-        _, h, _, *arrays = tf.while_loop(
-            lambda t, *_: t < steps, step, (tf.constant(0), zeros, zeros, *arrays), maximum_iterations=steps
-        )
-        for hook in collecting:
-            hook.collect(arrays[-2].stack(), arrays[-1].stack(), counts)
-        return tf.transpose(arrays[0].stack(), (1, 0, 2)) if self.return_sequences else h
+        recurrence = Recurrence(hooks, noise, counts, training=training)
+        bias = tf.convert_to_tensor(self.bias)
+        h = recurrence.run(projected, recurrent_kernel, bias, return_sequences=self.return_sequences)
+        if not self.return_sequences:
+            return h
+        if counts is not None and self.zero_output_for_mask:
+            h = tf.where(counts, h, 0)
+        return tf.transpose(h, (1, 0, 2))
 
     def _in_time(self, inputs: tf.Tensor, mask: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Return the inputs (time, batch, features) and where they count (time, batch, 1), as they are read."""
@@ -237,13 +202,6 @@ def _drawn(
     """Return the noise of a hook for one batch, in the type that the layer computes in."""
     noise = hook.sample(*sizes)
     return None if noise is None else tf.cast(noise, dtype)
-
-
-def _at(t: tf.Tensor, noise: tf.Tensor | None) -> tf.Tensor | None:
-    """Return the noise of one step."""
-    if noise is None:
-        return None
-    return noise[0] if noise.shape[0] == 1 else noise[t]
 
 
 def _forget_one(shape: tuple[int, ...], dtype: Any = None) -> Any:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from lstmstudy.layers.augmentation import Augmentation, normal
+from lstmstudy.layers.augmentation import Augmentation
+from lstmstudy.layers.random import normal
 from lstmstudy.layers.resampling import smooth
 from lstmstudy.settings import check_amount, check_count
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 import tensorflow as tf
 
+from lstmstudy.layers.random import uniform
 from lstmstudy.settings import check_rate
 
 if TYPE_CHECKING:
@@ -34,13 +35,6 @@ def add_rate(
         dtype="float32",
         autocast=False,  # drawn against float32 numbers, under every dtype policy
     )
-
-
-def uniform(shape: Sequence[int | tf.Tensor], stream: keras.random.SeedGenerator) -> tf.Tensor:
-    """Return uniform numbers in [0, 1); it advances `stream`."""
-    # The algorithm is named because the default one, under XLA on a CPU, scrambles its key anew for every
-    # element: training with dropout per step took four times as long.
-    return tf.random.stateless_uniform(shape, tf.cast(stream.next(), tf.int32), alg="philox")
 
 
 def dropout_mask(

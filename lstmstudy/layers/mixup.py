@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from lstmstudy.layers.augmentation import Augmentation, changed, without_zero_steps
-from lstmstudy.layers.masks import uniform
+from lstmstudy.layers.random import uniform
 from lstmstudy.layers.resampling import clock, read
 from lstmstudy.settings import check_amount
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from lstmstudy.layers.augmentation import Augmentation, normal
+from lstmstudy.layers.augmentation import Augmentation
+from lstmstudy.layers.random import normal
 from lstmstudy.settings import check_amount
 
 if TYPE_CHECKING:

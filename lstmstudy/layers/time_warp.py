@@ -7,7 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lstmstudy.layers.augmentation import Augmentation, normal
+from lstmstudy.layers.augmentation import Augmentation
+from lstmstudy.layers.random import normal
 from lstmstudy.layers.resampling import clock, read, smooth
 from lstmstudy.settings import check_amount, check_count
 

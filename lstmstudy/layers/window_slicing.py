@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from lstmstudy.layers.augmentation import Augmentation
-from lstmstudy.layers.masks import uniform
+from lstmstudy.layers.random import uniform
 from lstmstudy.layers.resampling import clock, read
 from lstmstudy.settings import check_factor
 

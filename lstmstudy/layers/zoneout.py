@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 
 from lstmstudy.layers.cell_hook import CellHook
-from lstmstudy.layers.masks import add_rate, uniform
+from lstmstudy.layers.masks import add_rate
+from lstmstudy.layers.random import uniform
 
 
 @keras.saving.register_keras_serializable(package="lstmstudy")

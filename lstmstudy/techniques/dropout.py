@@ -42,6 +42,7 @@ class Dropout(Technique):
         "lstmstudy.techniques.dropout",
         "lstmstudy.layers.input_dropout",
         "lstmstudy.layers.masks",
+        "lstmstudy.layers.random",
     )
 
     def __post_init__(self) -> None:

@@ -42,6 +42,7 @@ class GradientNoise(Technique):
         "lstmstudy.updates.update_hook",
         "lstmstudy.updates.kernels",
         "lstmstudy.layers.gradient_noise",
+        "lstmstudy.layers.random",
     )
 
     def __post_init__(self) -> None:

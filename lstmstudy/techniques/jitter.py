@@ -36,6 +36,7 @@ class Jitter(Technique):
         "lstmstudy.techniques.jitter",
         "lstmstudy.layers.jitter",
         "lstmstudy.layers.augmentation",
+        "lstmstudy.layers.random",
     )
 
     def __post_init__(self) -> None:

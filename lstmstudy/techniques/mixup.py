@@ -38,7 +38,7 @@ class Mixup(Technique):
         "lstmstudy.layers.mixup",
         "lstmstudy.layers.augmentation",
         "lstmstudy.layers.resampling",
-        "lstmstudy.layers.masks",
+        "lstmstudy.layers.random",
     )
 
     def __post_init__(self) -> None:

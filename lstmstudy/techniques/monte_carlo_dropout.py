@@ -47,6 +47,7 @@ class MonteCarloDropout(Technique):
         "lstmstudy.techniques.monte_carlo_dropout",
         "lstmstudy.layers.input_dropout",
         "lstmstudy.layers.masks",
+        "lstmstudy.layers.random",
     )
 
     def __post_init__(self) -> None:

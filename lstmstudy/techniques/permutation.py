@@ -37,7 +37,7 @@ class Permutation(Technique):
         "lstmstudy.techniques.permutation",
         "lstmstudy.layers.permutation",
         "lstmstudy.layers.augmentation",
-        "lstmstudy.layers.masks",
+        "lstmstudy.layers.random",
     )
 
     def __post_init__(self) -> None:

@@ -47,6 +47,7 @@ class RecurrentDropout(Technique):
         "lstmstudy.layers.recurrent_dropout",
         "lstmstudy.layers.candidate_dropout",
         "lstmstudy.layers.masks",
+        "lstmstudy.layers.random",
     )
 
     def __post_init__(self) -> None:

@@ -36,6 +36,7 @@ class Scaling(Technique):
         "lstmstudy.techniques.scaling",
         "lstmstudy.layers.scaling",
         "lstmstudy.layers.augmentation",
+        "lstmstudy.layers.random",
     )
 
     def __post_init__(self) -> None:

@@ -42,6 +42,7 @@ class TimeWarp(Technique):
         "lstmstudy.layers.time_warp",
         "lstmstudy.layers.augmentation",
         "lstmstudy.layers.resampling",
+        "lstmstudy.layers.random",
     )
 
     def __post_init__(self) -> None:

@@ -36,6 +36,7 @@ class WeightDrop(Technique):
         "lstmstudy.techniques.weight_drop",
         "lstmstudy.layers.weight_drop",
         "lstmstudy.layers.masks",
+        "lstmstudy.layers.random",
     )
 
     def __post_init__(self) -> None:

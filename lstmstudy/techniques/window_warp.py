@@ -39,7 +39,7 @@ class WindowWarp(Technique):
         "lstmstudy.layers.window_warp",
         "lstmstudy.layers.augmentation",
         "lstmstudy.layers.resampling",
-        "lstmstudy.layers.masks",
+        "lstmstudy.layers.random",
     )
 
     def __post_init__(self) -> None:

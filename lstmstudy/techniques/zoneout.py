@@ -38,6 +38,7 @@ class Zoneout(Technique):
         "lstmstudy.techniques.zoneout",
         "lstmstudy.layers.zoneout",
         "lstmstudy.layers.masks",
+        "lstmstudy.layers.random",
     )
 
     def __post_init__(self) -> None:
