@@ -64,9 +64,9 @@ class Program:
         self.model.supports_masking = True  # or Keras warns that the mask of these rows ends at the outputs
         self.compiled = 0  # how often a function was traced; a test holds it at one each
         jit = ENGINE["jit_compile"]
-        self._epoch = tf.function(self._train_one_epoch, jit_compile=jit)
-        self._evaluate = tf.function(self._predict, jit_compile=jit)
-        self._recompute = tf.function(self._recompute_statistics, jit_compile=jit)
+        self._epoch = tf.function(self._train_one_epoch, jit_compile=jit, autograph=False)
+        self._evaluate = tf.function(self._predict, jit_compile=jit, autograph=False)
+        self._recompute = tf.function(self._recompute_statistics, jit_compile=jit, autograph=False)
 
     @property
     def model_layers(self) -> list[keras.layers.Layer]:
