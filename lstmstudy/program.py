@@ -53,12 +53,7 @@ class Program:
         # What the earlier networks of a run add to the present one, row by row.
         self.offset = tf.Variable(tf.zeros((n_train, info.n_outputs))) if stages_of(recipe).additive else None
         self.passes = max((technique.passes for technique in recipe.techniques), default=0)
-        self._normalizers = [
-            layer
-            for technique in recipe.techniques
-            if technique.recomputes
-            for layer in self.network.placed[technique.name]
-        ]
+        self._normalizers: list[keras.layers.Layer] = []  # whose statistics the present run recomputes
         # Statistics of a batch must not count the rows that fill its last places.
         self._masks_rows = any(variable.name.startswith("moving_") for variable in self.model.variables)
         self.model.supports_masking = True  # or Keras warns that the mask of these rows ends at the outputs
@@ -84,6 +79,12 @@ class Program:
                 networks are summed.
         """
         self.network.reset(recipe, seed, stage)
+        self._normalizers = [
+            layer
+            for technique in recipe.techniques
+            if technique.recomputes
+            for layer in self.network.placed[technique.name]
+        ]
         if self.offset is not None:
             self.offset.assign(tf.broadcast_to(tf.cast(offset, tf.float32), self.offset.shape))
         for variable in self.optimizer.variables:

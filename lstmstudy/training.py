@@ -63,6 +63,7 @@ def train(run: Run, task: Task) -> Outcome:
     n_all = max(sum(len(getattr(each, part).y) for part in PARTS) for each in task.folds)
     x_all = tf.constant(_padded(np.concatenate([part.x for part in parts.values()]), n_all))
     if program.compiled == 0:
+        program.start(run.recipe, run.seed)
         program.train_epoch(x_train, y_train, np.zeros(0, np.int32), np.zeros(1))
         program.recompute_statistics(x_train, len(fold.train.y))
         program.predict(x_all)

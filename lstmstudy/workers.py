@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import logging
 import multiprocessing
 import os
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lstmstudy.processes import end_with_parent
+from lstmstudy.runs import ENGINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -158,9 +160,16 @@ class _Queue:
 
 def train_here(run: Run, cache: Path) -> Outcome:
     """Train one run in this process."""
+    return _trainer()(run, _task(run.task, cache))
+
+
+@functools.cache
+def _trainer() -> Callable[[Run, Task], Outcome]:
     from lstmstudy.training import train
 
-    return train(run, _task(run.task, cache))
+    gc.collect()
+    gc.freeze()  # the million objects of TensorFlow live on: looking through them slows down every tracing
+    return train
 
 
 @functools.cache
@@ -181,6 +190,7 @@ def _prepare_process() -> None:
         "CUDA_VISIBLE_DEVICES": "-1",  # results on machines with and without an accelerator are the same
         "OMP_NUM_THREADS": "1",
         "TF_ENABLE_ONEDNN_OPTS": "0",  # its kernels round differently from one processor to the next
+        "XLA_FLAGS": str(ENGINE["xla_flags"]),
     }
     os.environ.update(settings)
     # Every structure compiles functions of its own, which TensorFlow takes for one that is traced too often.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lstmstudy.settings import check_choice, check_factor
 from lstmstudy.techniques.technique import Technique
@@ -76,6 +76,10 @@ class BatchStatistics(Normalization):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("statistics", self.statistics, ("recomputed", "moving"))
+
+    def structure(self) -> tuple[Any, ...]:
+        """Return what must be compiled anew; nothing compiled knows where the statistics come from."""
+        return (type(self), self.epsilon)
 
     @property
     def variant(self) -> str:
