@@ -31,12 +31,15 @@ _Counts = Annotated[tuple[Annotated[int, Field(ge=1)], ...], *LIST]
 class DesignScope(Section):
     """Where and how often a profile trains a design; a design with tasks of its own needs none here.
 
-    `batch_size` replaces that of a design which has some.
+    `batch_size` replaces that of a design which has some; `arms` leaves out all others but the control.
     """
 
     tasks: Names | None = Field(default=None, description="a list of names of tasks, at least one, each once")
     units: int = Field(ge=1, le=1000, description="an integer from 1 to 1000, units for each task")
     batch_size: _Counts | None = Field(default=None, description="a list of positive integers, each once")
+    arms: Names | None = Field(
+        default=None, description="a list of names of its arms, at least one, each once"
+    )
 
 
 class Design(Section):
@@ -94,6 +97,11 @@ def load_design(name: str, folder: Path = paths.PARAMS) -> Design:
     return design
 
 
+def arm_names(design: Design, folder: Path = paths.PARAMS) -> tuple[str, ...]:
+    """Return the names of a design's arms."""
+    return tuple(_cells(design, paths.relative(folder / "designs" / f"{design.name}.yaml")))
+
+
 def design_arms(
     baseline: Arm, design: Design, scope: DesignScope, folder: Path = paths.PARAMS
 ) -> tuple[Arm, ...]:
@@ -109,6 +117,7 @@ def design_arms(
         ParamsError: If the design has no tasks, here or in the profile, or an arm cannot be trained or read so.
     """
     where = paths.relative(folder / "designs" / f"{design.name}.yaml")
+    cells = _cells(design, where)
     tasks = scope.tasks or design.tasks
     if not tasks:
         msg = f"{where}: no task. Expected tasks in the design or in the profile. Received: tasks=[]"
@@ -118,17 +127,20 @@ def design_arms(
     }
     recipe = dataclasses.replace(baseline.recipe, **size)
     arms: list[Arm] = []
+    control_name = design.control or next(iter(cells))
     sizes = (scope.batch_size or design.batch_size) if design.batch_size else None
     for batch_size in sizes or (recipe.batch_size,):
         at = f", batch {batch_size}" if sizes else ""
         epochs = max(1, round(recipe.epochs * batch_size / recipe.batch_size))
         base = dataclasses.replace(recipe, batch_size=batch_size, epochs=epochs)
         made: dict[str, Arm] = {}
-        for name, cell in _cells(design, where).items():
+        for name, cell in cells.items():
+            if scope.arms and name not in (control_name, *scope.arms):
+                continue
             with placed(f"{where}: {name}{at}"):
                 arm = _arm(f"{name}{at}", name, base, cell)
             made[name] = dataclasses.replace(arm, tasks=tasks, units=scope.units)
-        control = made.pop(design.control or next(iter(made)))
+        control = made.pop(control_name)
         arms += [control, *(dataclasses.replace(arm, control=control) for arm in made.values())]
     return tuple(arms)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from lstmstudy import paths
-from lstmstudy.design import DesignScope, load_design
+from lstmstudy.design import DesignScope, arm_names, load_design
 from lstmstudy.grids import load_technique, technique_grid
 from lstmstudy.search import Tuning, entry_key
 from lstmstudy.sections import VALUES, Grid, Names, Section, load, unknown
@@ -117,8 +117,11 @@ def load_profile(name: str, folder: Path = paths.PARAMS) -> Profile:
     for technique in profile.techniques:
         grid_of(profile, technique, folder)
     _check_compared(profile, where, folder)
-    for design in profile.designs:
-        load_design(design, folder)
+    for design, scope in profile.designs.items():
+        valid = arm_names(load_design(design, folder), folder)
+        for arm in scope.arms or ():
+            if arm not in valid:
+                raise ParamsError(unknown("arm", arm, valid, "", f"{where}: designs.{design}.arms"))
     return profile
 
 

@@ -47,6 +47,15 @@ def test_the_first_arm_is_the_control_of_the_others(tmp_path):
     assert {(arm.tasks, arm.units) for arm in (control, *others)} == {(("digits_rows", "sunspots"), 2)}
 
 
+def test_a_profile_can_leave_arms_out(tmp_path):
+    """Its control stays, and so does the order of the others."""
+    arms = "arms:\n  none: {}\n  one: {dropout: {rate: 0.3}}\n  two: {dropout: {rate: 0.5}}\n  three: {layer_norm: {}}\n"
+    scope = "tasks: [digits_rows], units: 2, arms: [three, one]"
+    control, *others = arms_of(tmp_path, arms, scope)
+    assert control.name == "none"
+    assert [(arm.name, arm.control) for arm in others] == [("one", control), ("three", control)]
+
+
 def test_a_control_can_be_named(tmp_path):
     """The named arm comes first, and the others are compared with it."""
     first, second = arms_of(tmp_path, "control: b\narms:\n  a: {}\n  b: {dropout: {rate: 0.3}}\n")

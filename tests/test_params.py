@@ -236,6 +236,12 @@ def test_every_line_of_the_shipped_files_says_why():
         ),
         (
             "units: 3",
+            "units: 3\ndesigns: {lengths: {units: 2, arms: [layernorm]}}",
+            "designs.lengths.arms: unknown arm",
+            "arm='layernorm'",
+        ),
+        (
+            "units: 3",
             "units: 3\ndesigns: {combined: {units: 2, tasks: sunspots}}",
             "designs.combined.tasks: Expected a list",
             "tasks='sunspots'",
