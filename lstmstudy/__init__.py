@@ -1,45 +1,5 @@
-"""The experiment on LSTM regularization; these are the names that a notebook needs."""
+"""The experiment on LSTM regularization; ``__init__.pyi`` lists the names that a notebook needs."""
 
-from lstmstudy.figures import say as say
-from lstmstudy.figures import show_figure as show_figure
-from lstmstudy.figures import table as table
-from lstmstudy.findings import added_and_removed as added_and_removed
-from lstmstudy.findings import arm_curves as arm_curves
-from lstmstudy.findings import augmented_examples as augmented_examples
-from lstmstudy.findings import batch_sizes as batch_sizes
-from lstmstudy.findings import clipped_shares as clipped_shares
-from lstmstudy.findings import cost_table as cost_table
-from lstmstudy.findings import disagreement as disagreement
-from lstmstudy.findings import dose_response as dose_response
-from lstmstudy.findings import dose_responses as dose_responses
-from lstmstudy.findings import ensemble_gains as ensemble_gains
-from lstmstudy.findings import estimate_bias as estimate_bias
-from lstmstudy.findings import estimate_errors as estimate_errors
-from lstmstudy.findings import fitness_table as fitness_table
-from lstmstudy.findings import flatness as flatness
-from lstmstudy.findings import interactions as interactions
-from lstmstudy.findings import learning_curves as learning_curves
-from lstmstudy.findings import lengths as lengths
-from lstmstudy.findings import linear_check as linear_check
-from lstmstudy.findings import member_counts as member_counts
-from lstmstudy.findings import modes as modes
-from lstmstudy.findings import noise_schedule as noise_schedule
-from lstmstudy.findings import paired_differences as paired_differences
-from lstmstudy.findings import prices_at_the_start as prices_at_the_start
-from lstmstudy.findings import ranking as ranking
-from lstmstudy.findings import real_series as real_series
-from lstmstudy.findings import reference_table as reference_table
-from lstmstudy.findings import residual_check as residual_check
-from lstmstudy.findings import rivals as rivals
-from lstmstudy.findings import semantics_card as semantics_card
-from lstmstudy.findings import show as show
-from lstmstudy.findings import split_bars as split_bars
-from lstmstudy.findings import stopping as stopping
-from lstmstudy.findings import task_table as task_table
-from lstmstudy.findings import technique_effects as technique_effects
-from lstmstudy.findings import weight_changes as weight_changes
-from lstmstudy.findings import weight_table as weight_table
-from lstmstudy.study import open_study as open_study
-from lstmstudy.techniques import Dropout as Dropout
-from lstmstudy.techniques import EarlyStopping as EarlyStopping
-from lstmstudy.techniques import RecurrentDropout as RecurrentDropout
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

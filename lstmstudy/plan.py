@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 BASELINE = "baseline"
 OVERFITTING = "00_overfitting"  # needs the baseline alone
 COMPARISON = "99_comparison"  # needs every arm
-_GUESS = 2.0  # seconds of a run before any was measured
-COMPILING = 5.0  # seconds that the first run of a structure takes beside its training
+_GUESS = 0.6  # seconds of a run before any was measured
+COMPILING = 2.5  # seconds that the first run of a structure takes beside its training
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from lstmstudy.runs import Outcome, Run
 
 _ATTEMPTS = 2  # a run whose worker died is tried once more
-_WORTH_COMPILING = 4  # runs left of a structure that make it pay to compile it on a second lane
+_MOST_COMPILED = 40  # structures of one process: TensorFlow keeps what it compiled, about 36 MiB each
+_WORTH_COMPILING = 8  # runs left of a structure that make it pay to compile it on a second lane
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,13 @@ class _Lane:
         self.factory = factory
         self.executor: Executor | None = None
         self.group: tuple[Any, ...] | None = None
+        self.compiled = 0  # structures, one that came back counted again
 
     def submit(self, run: Run, cache: Path) -> Future[Outcome]:
+        if run.group != self.group:
+            if self.compiled == _MOST_COMPILED:
+                self.renew()
+            self.compiled += 1
         self.executor = self.executor or self.factory()
         try:
             future = self.executor.submit(train_here, run, cache)
@@ -115,9 +121,10 @@ class _Lane:
         return future
 
     def renew(self) -> None:
-        """Forget an executor whose worker died; the next run gets a fresh one."""
+        """Forget an executor whose worker died or grew large; the next run gets a fresh one."""
         self.close()
         self.executor = self.group = None
+        self.compiled = 0
 
     def close(self) -> None:
         if self.executor is not None:

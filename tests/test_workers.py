@@ -153,6 +153,17 @@ def test_many_runs_of_one_structure_are_shared(trainer, tmp_path):
     assert max(trainer.values()) == 2
 
 
+def test_a_worker_that_compiled_much_makes_room_for_a_fresh_one(trainer, tmp_path, monkeypatch):
+    """Between two structures, so that none is compiled twice; memory stays bounded in long studies."""
+    monkeypatch.setattr(workers, "_MOST_COMPILED", 2)
+    lanes = Lanes(1)
+    kept, failures = train(runs_of(3, 1, 2, 4, 1), lanes, tmp_path)
+    assert failures == []
+    assert Counter(kept) == trainer
+    assert [len({run.group for run in worker.runs}) for worker in lanes.everything] == [2, 2, 1]
+    assert all(worker.ended for worker in lanes.everything)
+
+
 def test_a_run_that_kills_its_worker_is_tried_once_more_and_then_reported(trainer, tmp_path):
     """Two workers die of it; the others are trained, on fresh workers where theirs died."""
     runs = runs_of(6, 6)
