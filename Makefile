@@ -4,6 +4,7 @@
 # ONLY=01_dropout  one chapter
 # PYTHON=python    an environment that you already have; nothing is created or installed
 # BASE_PYTHON=...  the Python that creates .venv
+# BENCH=rate       only that section of the benchmarks
 
 PROFILE ?= default
 PY := $(or $(PYTHON),.venv/bin/python)
@@ -15,7 +16,7 @@ export TF_ENABLE_ONEDNN_OPTS := 0
 
 .DEFAULT_GOAL := report
 .NOTPARALLEL:
-.PHONY: report plan test lab clean forget lock environment help
+.PHONY: report plan test bench lab clean forget lock environment help
 
 report: environment  ## Train the missing runs and write reports/<PROFILE>/report.html
 	@"$(PY)" -m lstmstudy report --profile "$(PROFILE)"$(if $(ONLY), --only "$(ONLY)")
@@ -28,6 +29,11 @@ test: environment  ## Check style and types, and run all tests
 	"$(PY)" -m ruff format --check .
 	"$(PY)" -m mypy lstmstudy
 	"$(PY)" -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+bench: environment  ## Measure speed against plain Keras and PyTorch, half an hour: reports/bench.md
+	@[ -x benchmarks/.venv/bin/python ] || "$(PY)" -m venv benchmarks/.venv
+	@benchmarks/.venv/bin/python -m pip install -qq -r benchmarks/requirements.txt
+	@"$(PY)" benchmarks/run.py $(BENCH)
 
 lab: environment  ## Open the notebooks in JupyterLab
 	"$(PY)" -m jupyterlab notebooks/

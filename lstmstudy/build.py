@@ -52,10 +52,15 @@ def print_plan(profile: str) -> None:
         print(f"{name:38} {len(arms):5} {len(state.runs):6} {len(state.missing):8}")
     whole = state_of(plan.all_runs, store)
     cores = len(local_lanes())
-    seconds = expected_seconds(whole.missing, whole.runs.values(), store) / cores
+    compared = plan.runs(plan.notebooks[COMPARISON])
+    tiers = (
+        [run for run in whole.missing if (run.identity in compared) is judged] for judged in (True, False)
+    )
+    seconds = [expected_seconds(tier, whole.runs.values(), store) / cores for tier in tiers]
     print(
         f"{len(whole.runs)} distinct runs, {len(whole.stored)} stored, {len(whole.missing)} missing: "
-        f"about {minutes(seconds)} of training on {cores} cores"
+        f"about {minutes(sum(seconds))} of training on {cores} cores, {minutes(seconds[0])} of it for what is compared "
+        f"on every task and {minutes(seconds[1])} for what is described"
     )
 
 

@@ -462,14 +462,17 @@ def test_one_lstm_layer_has_no_place_between_layers(technique):
 
 @ALL
 def test_a_normalization_is_never_off_and_its_arms_have_names_of_their_own(technique):
-    """Its recipe is another one than the baseline's, and so is that of each of its settings."""
+    """Its recipe is another one than the baseline's, and so is that of each of its settings.
+
+    Nothing compiled knows where statistics come from: both ways share a structure.
+    """
     arms = [technique, dataclasses.replace(technique, epsilon=0.01)]
     if technique.recomputes:
         arms.append(dataclasses.replace(technique, statistics="moving"))
     assert len({arm.label for arm in arms}) == len(arms)
     recipes = [RECIPE, *(RECIPE.adding(arm) for arm in arms)]
     assert len({str(recipe.describe()) for recipe in recipes}) == len(recipes)
-    assert len({recipe.structure() for recipe in recipes}) == len(recipes)
+    assert len({recipe.structure() for recipe in recipes}) == 3
 
 
 @ALL

@@ -15,7 +15,8 @@ class CellHook(keras.layers.Layer):
 
     A method that a subclass does not override changes nothing. In training `sample` draws once per
     batch, before the loop over time; at inference nothing is drawn, and only hooks with
-    `acts_at_inference` are asked for anything.
+    `acts_at_inference` are asked for anything. What it learns stands in weights of its own, made in `build`:
+    no other tensor that `state`, `recurrent`, `candidate`, `cell` or `carry` use has a gradient.
 
     Shapes: u units, x W and h U are (..., 4 u) in the order i, f, c, o.
     """
