@@ -71,9 +71,6 @@ def product(repeats: int = 20, inner: int = 1000) -> dict[str, Any]:
     import numpy as np
     import tensorflow as tf
 
-    from lstmstudy.program import limit_threads
-
-    limit_threads()
     a = np.random.default_rng(1).normal(size=(32, 64)).astype(np.float32)
     b = np.random.default_rng(2).normal(size=(64, 256)).astype(np.float32)
 
@@ -102,4 +99,7 @@ def product(repeats: int = 20, inner: int = 1000) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    from lstmstudy.program import limit_threads
+
+    limit_threads()
     serve(work=work, run=run, epochs=epochs, product=product)
