@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import keras
+import tensorflow as tf
 
 from lstmstudy.layers.cell_hook import CellHook
 from lstmstudy.settings import check_factor
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable(package="lstmstudy")
@@ -74,8 +72,11 @@ class CellLayerNorm(CellHook):
         return self._normalized(c, "cell")
 
     def _normalized(self, values: tf.Tensor, place: str) -> tf.Tensor:
-        gamma, beta = self.gamma[place], self.beta[place]
-        return keras.ops.layer_normalization(values, gamma, beta, epsilon=self.epsilon)
+        dtype = keras.backend.result_type(values.dtype, "float32")  # squares in half precision overflow
+        rows = tf.reshape(tf.cast(values, dtype), (-1, values.shape[-1]))
+        gamma, beta = tf.cast(self.gamma[place], dtype), tf.cast(self.beta[place], dtype)
+        outputs = _layer_normalization(rows, gamma, beta, epsilon=self.epsilon)
+        return tf.cast(tf.reshape(outputs, tf.shape(values)), values.dtype)
 
     def get_build_config(self) -> None:
         """Return None: the LSTM layer builds its hooks, also when a saved model is loaded."""
@@ -83,3 +84,30 @@ class CellLayerNorm(CellHook):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild this hook."""
         return {**super().get_config(), "epsilon": self.epsilon}
+
+
+def _layer_normalization(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, *, epsilon: float) -> tf.Tensor:
+    """Return each row of x with mean 0 and variance 1, times gamma, plus beta.
+
+    Sums over rows and columns are matrix products here, and back: XLA turns others into slow loops.
+    """
+    size = x.shape[-1]
+    column = tf.fill((size, 1), tf.constant(1 / size, x.dtype))
+
+    @tf.custom_gradient
+    def differentiable(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, object]:
+        centred = x - tf.matmul(x, column)
+        centred -= tf.matmul(centred, column)  # what rounding left; small variances would enlarge it
+        scale = tf.math.rsqrt(tf.matmul(tf.square(centred), column) + epsilon)
+        normal = centred * scale
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            two = tf.ones((2, tf.shape(x)[0]), x.dtype)  # with one row, it is no matrix product to XLA
+            inner = upstream * gamma
+            along = tf.matmul(inner * normal, column)
+            dx = scale * (inner - tf.matmul(inner, column) - normal * along)
+            return dx, tf.matmul(two, upstream * normal)[0], tf.matmul(two, upstream)[0]
+
+        return gamma * normal + beta, gradient
+
+    return differentiable(x, gamma, beta)
