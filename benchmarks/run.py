@@ -23,6 +23,7 @@ from table import Row, machine, written
 
 from lstmstudy import paths
 from lstmstudy.runs import ENGINE
+from lstmstudy.store import RunStore
 from lstmstudy.workers import local_lanes, train_all, train_here
 
 if TYPE_CHECKING:
@@ -307,16 +308,10 @@ def study(work: Path) -> Iterator[Row]:
     """The default study in a fresh clone, from nothing."""
     clone = _clone(work)
     yield Row("`make report`", [_made(clone, "default") / 60], [20], "min", at_least=1, is_limit=True)
-    records = [_record(file) for file in sorted((clone / "reports" / "store").glob("*.npz"))]
-    peak = [record["peak_memory_mib"] for record in records]
-    yield Row("peak memory of a worker in it", [max(peak)], [max(peak)], "MiB", is_check=True)
-
-
-def _record(file: Path) -> dict[str, Any]:
-    import numpy as np
-
-    with np.load(file, allow_pickle=False) as members:
-        return dict(json.loads(str(members["record"])))
+    store = RunStore(clone / "reports" / "store")
+    records = [record for identity in store.files() if (record := store.record(identity))]
+    peak = max(record["peak_memory_mib"] for record in records)
+    yield Row("peak memory of a worker in it", [peak], [peak], "MiB", is_check=True)
 
 
 def _clone(work: Path) -> Path:

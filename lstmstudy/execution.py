@@ -104,9 +104,7 @@ def execute_all(executions: Mapping[str, Execution]) -> Iterator[tuple[str, str 
     """
     if not executions:
         return
-    workers = min(
-        len(executions), 1 + (os.cpu_count() or 1)
-    )  # one more: kernels wait while they start and end
+    workers = min(len(executions), max(os.cpu_count() or 1, 1))
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, spawn, initializer=end_with_parent) as pool:
         futures = {

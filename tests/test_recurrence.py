@@ -125,8 +125,8 @@ def test_a_call_without_state_reads_the_values_that_it_is_given():
     assert np.abs(outputs - kept).max() > 0.01
 
 
-def test_the_graph_of_a_network_keeps_nothing_of_the_steps_but_what_the_way_back_needs():
-    """Per step and unit: h, c and four gates, of which a graph of automatic differentiation keeps many more."""
+def test_the_graph_of_a_gradient_has_one_loop_forward_and_one_back():
+    """Nothing is computed a second time in a loop of its own."""
     layer = keras.Sequential([keras.Input((STEPS, 2)), LSTM(UNITS)])
 
     @tf.function
