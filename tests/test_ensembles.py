@@ -346,7 +346,7 @@ def test_a_stage_gets_the_sum_of_the_networks_before_it(monkeypatch, task):
     result, outputs, _ = watched(monkeypatch, task(), SIX.adding(Boosting(3, 0.5)))
     n, total = len(task().folds[0].train.y), 0.0
     errors = result.curves[f"validation/{task().info.metric}"].reshape(3, 6)
-    for stage, offset in enumerate(offsets):
+    for stage, offset in enumerate(offsets[-3:]):  # a start to compile may come before them
         np.testing.assert_allclose(offset[:n], np.broadcast_to(total, offset[:n].shape), atol=1e-5)
         assert not offset[n:].any()
         total = total + 0.5 * outputs[6 * stage + int(errors[stage].argmin())][:n]
