@@ -6,6 +6,8 @@ from .findings import added_and_removed as added_and_removed
 from .findings import arm_curves as arm_curves
 from .findings import augmented_examples as augmented_examples
 from .findings import batch_sizes as batch_sizes
+from .findings import calibration as calibration
+from .findings import chapter_verdicts as chapter_verdicts
 from .findings import clipped_shares as clipped_shares
 from .findings import cost_table as cost_table
 from .findings import disagreement as disagreement
@@ -30,12 +32,15 @@ from .findings import real_series as real_series
 from .findings import reference_table as reference_table
 from .findings import residual_check as residual_check
 from .findings import rivals as rivals
+from .findings import robustness_table as robustness_table
+from .findings import search_curves as search_curves
 from .findings import semantics_card as semantics_card
 from .findings import show as show
 from .findings import split_bars as split_bars
 from .findings import stopping as stopping
 from .findings import task_table as task_table
 from .findings import technique_effects as technique_effects
+from .findings import verdict_table as verdict_table
 from .findings import weight_changes as weight_changes
 from .findings import weight_table as weight_table
 from .study import open_study as open_study

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lstmstudy import metrics
-from lstmstudy.stats.effects import Effect, bootstrap_interval, improvement_share, log_ratio
+from lstmstudy.stats.effects import Effect, improvement_share, log_ratio
 from lstmstudy.stats.ensembles import combined
+from lstmstudy.stats.sample import Sample, bootstrap_interval
 from lstmstudy.store import MissingRunsError
 
 if TYPE_CHECKING:
@@ -18,9 +20,15 @@ if TYPE_CHECKING:
     from lstmstudy.arms import Arm, Unit
     from lstmstudy.data import TaskInfo
     from lstmstudy.plan import Plan
+    from lstmstudy.recipe import Recipe
     from lstmstudy.runs import Outcome, Result, Run
 
 ALL_TASKS = "all tasks"
+
+
+def single(arm: Arm, recipe: Recipe) -> Arm:
+    """Return one model of an ensemble as an arm."""
+    return dataclasses.replace(arm, recipe=recipe, recipes=(), technique=None)
 
 
 class Ablation:
@@ -74,7 +82,8 @@ class Ablation:
         """
         if task not in self._units:
             everything = (*self.arms.values(), *self.controls)
-            units = self.plan.units(task, min(arm.units for arm in everything))
+            n, first_seed = min(arm.units for arm in everything), max(arm.first_seed for arm in everything)
+            units = self.plan.units(task, n, first_seed)
             arms = [arm for arm in everything if self.fits(arm, task)]
             whole = tuple(unit for unit in units if self._whole(arms, unit))
             if not whole:
@@ -149,7 +158,7 @@ class Ablation:
 
         That of an ensemble is the error of its combined predictions, on the validation or the test part.
         """
-        if arm.members:
+        if len(arm.on(task)) > 1:
             return self._ensemble_errors(arm, task, part, metric)
         results = self.results(arm, task)
         return np.array([result.error(reading or arm.reading, part, metric) for result in results])
@@ -167,19 +176,25 @@ class Ablation:
         return np.array(errors)
 
     def references(self, task: str, metric: str | None = None) -> dict[str, np.ndarray]:
-        """Return the test error of each simple reference on the fold of each unit, (n_units,)."""
+        """Return the test error of each simple reference that has it on the fold of each unit, (n_units,)."""
         opened = self.plan.tasks[task]
         rows = [opened.references[unit.fold] for unit in self.units(task)]
-        return {name: np.array([row[name][metric or opened.info.metric] for row in rows]) for name in rows[0]}
+        key = metric or opened.info.metric
+        return {name: np.array([row[name][key] for row in rows]) for name in rows[0] if key in rows[0][name]}
 
-    def _naive(self, task: str, part: str) -> np.ndarray:
+    def best_member(self, arm: Arm, task: str) -> np.ndarray:
+        """Return which model of an ensemble has the lowest validation error, in each unit, (n_units,)."""
+        members = [single(arm, recipe) for recipe in arm.on(task)]
+        return np.argmin([self.counted_errors(each, task, part="validation") for each in members], axis=0)
+
+    def _naive(self, task: str, part: str, metric: str | None = None) -> np.ndarray:
         """Return what a diverged run counts as, (n_units,): the naive reference's error on the test part.
 
         On another part, which may take part in a choice, it is the error of the training mean or of
         equal probabilities there, so that no choice sees a test figure.
         """
         if part == "test":
-            return next(iter(self.references(task).values()))
+            return next(iter(self.references(task, metric).values()))
         opened = self.plan.tasks[task]
         if opened.info.kind == "classification":
             return np.full(len(self.units(task)), np.log(opened.info.n_outputs))
@@ -193,13 +208,29 @@ class Ablation:
         errors = self.errors(arm, task, part=part, reading=reading)
         return np.where(np.isnan(errors), self._naive(task, part), errors)
 
+    def paired(
+        self, arm: Arm, control: Arm, task: str, *, part: str = "test", metric: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the errors of an arm and of its control in each unit, (n_units,) each.
+
+        A diverged run enters with the naive error, or with the other run's if that is higher; two
+        diverged runs are a tie.
+
+        Args:
+            arm: The arm, read as it says.
+            control: What it is compared with.
+            task: Name of the task.
+            part: Which part's error.
+            metric: Which error; the primary one if None.
+        """
+        errors, other = (self.errors(each, task, part=part, metric=metric) for each in (arm, control))
+        worst = np.fmax(self._naive(task, part, metric), np.fmax(errors, other))
+        return np.where(np.isnan(errors), worst, errors), np.where(np.isnan(other), worst, other)
+
     def log_ratios(
         self, arm: Arm, task: str, *, part: str = "test", control: Arm | None = None
     ) -> np.ndarray:
         """Return ln(error of the arm / error of its control) per unit, (n_units,); negative is better.
-
-        A diverged run enters with the naive error, or with the other run's if that is higher; two
-        diverged runs are a tie.
 
         Args:
             arm: The arm, read as it says.
@@ -207,11 +238,7 @@ class Ablation:
             part: Which part's error.
             control: What to compare with instead of the arm's own control.
         """
-        against = control or arm.control or arm
-        errors = self.errors(arm, task, part=part)
-        other = self.errors(against, task, part=part)
-        worst = np.fmax(self._naive(task, part), np.fmax(errors, other))
-        return log_ratio(np.where(np.isnan(errors), worst, errors), np.where(np.isnan(other), worst, other))
+        return log_ratio(*self.paired(arm, control or arm.control or arm, task, part=part))
 
     def effect(
         self,
@@ -229,7 +256,7 @@ class Ablation:
     def effect_of(self, values: dict[str, np.ndarray], arm: Arm, task: str = ALL_TASKS) -> Effect:
         """Return log ratios of each unit by task, (n_units,) each, as an effect with equal weight of the tasks."""
         folds = {name: [unit.fold for unit in self.units(name)] for name in values}
-        low, high = bootstrap_interval(values, folds)
+        low, high = bootstrap_interval(Sample.of(values, folds))
         return Effect(
             arm=arm.name,
             technique=arm.technique.name if arm.technique else arm.name,

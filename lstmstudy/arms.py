@@ -23,8 +23,8 @@ class Arm:
         control: What it is compared with; None for a control.
         tasks: Names of the tasks on which it is trained.
         units: Units of each task.
+        first_seed: Seed of the first unit; those of a search are higher than all that are judged.
         recipes: What is trained instead on single tasks, by name: the tuned recipes.
-        members: Recipes of the models of an ensemble, instead of one model.
         group: What arms of one line in a figure share, such as the technique with a batch size on the axis.
 
     Raises:
@@ -38,8 +38,8 @@ class Arm:
     control: Arm | None = None
     tasks: tuple[str, ...] = ()
     units: int = 1
+    first_seed: int = 0
     recipes: tuple[tuple[str, Recipe], ...] = ()
-    members: tuple[Recipe, ...] = ()
     group: str = ""
 
     def __post_init__(self) -> None:
@@ -47,7 +47,8 @@ class Arm:
 
     def on(self, task: str) -> tuple[Recipe, ...]:
         """Return the recipes of the models that are trained on a task: one, or those of an ensemble."""
-        return self.members or (dict(self.recipes).get(task, self.recipe),)
+        recipe = dict(self.recipes).get(task, self.recipe)
+        return (self.technique.members(recipe) if self.technique is not None else ()) or (recipe,)
 
     def unfit(self, info: TaskInfo) -> str:
         """Return why the arm makes no sense on a task, or ""."""

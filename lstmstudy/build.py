@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import tempfile
@@ -9,20 +10,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
+from lstmstudy.claims.words import verdict_lines
 from lstmstudy.execution import Execution, code_inputs, execute_all, file_inputs, text_hash
 from lstmstudy.missing import train_missing
 from lstmstudy.params import ParamsError
 from lstmstudy.plan import COMPARISON, Plan, expected_seconds, make_plan, task_cache
 from lstmstudy.progress import minutes
 from lstmstudy.provenance import facts, provenance
-from lstmstudy.store import RunStore
+from lstmstudy.store import MissingRunsError, RunStore
 from lstmstudy.workers import Failure, local_lanes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lstmstudy.claims.document import Findings
     from lstmstudy.report import Chapter
-    from lstmstudy.runs import Run
+    from lstmstudy.runs import Outcome, Run
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,12 @@ def build(profile: str, only: str | None = None) -> int:
         only: Name of a notebook; its page is ``<notebook>.html`` beside the report.
 
     Returns:
-        0, or 1 if a notebook failed or a run is missing; the report is written all the same.
+        0, or 1 if a notebook failed, a run is missing, or the rule gives more false verdicts than it promises;
+        the report is written all the same.
     """
+    from lstmstudy.claims.findings import false_rates
+    from lstmstudy.report import findings as said
+
     plan = make_plan(profile, store=writable(paths.STORE))
     sources = _notebooks(plan, only)
     folder = writable(paths.REPORTS / profile)
@@ -85,6 +92,7 @@ def build(profile: str, only: str | None = None) -> int:
     if state.missing:
         state = state_of(state.runs, store)
 
+    findings = _judge(plan, store, folder)
     shared = {**code_inputs(), **_environment()}
     executions = {}
     for name, source in sources.items():
@@ -96,6 +104,7 @@ def build(profile: str, only: str | None = None) -> int:
             **file_inputs([source]),
             "the parameters": _parameters(plan),
             "its runs": text_hash(files),
+            "its verdicts": text_hash([_verdicts(findings, name)]),
             **shared,
         }
         executions[name] = Execution(
@@ -103,8 +112,41 @@ def build(profile: str, only: str | None = None) -> int:
         )
     errors = _execute(executions)
     page = folder / (f"{only}.html" if only else "report.html")
-    _render(plan, _chapters(executions, errors), failures, state, page)
-    return 1 if failures or any(errors.values()) else 0
+    chapters = _chapters(executions, errors)
+    _render(plan, chapters, failures, state, page)
+    dishonest = false_rates(findings)
+    for rate in dishonest:
+        print(f"the rule is not honest: {rate}, and 5 % were promised", file=sys.stderr)
+    lines = (
+        verdict_lines(findings) if only is None else [each for one in chapters for each in said(one.notebook)]
+    )
+    print("\n".join(f"  {line}" for line in lines))
+    print(f"report: {paths.relative(page)}")
+    return 1 if failures or dishonest or any(errors.values()) else 0
+
+
+def _judge(plan: Plan, store: RunStore, folder: Path) -> Findings:
+    """Return the verdicts on all claims; what could not be measured is named."""
+    from lstmstudy.claims.findings import study_findings
+
+    @functools.cache
+    def outcome(run: Run) -> Outcome:
+        found = store.load(run.identity)
+        if found is None:
+            raise MissingRunsError(f"A run has no outcome. Received: {run=}")
+        return found
+
+    findings = study_findings(plan, store, outcome, folder)
+    for problem in findings.problems:
+        print(f"not measured: {problem}", file=sys.stderr)
+    return findings
+
+
+def _verdicts(findings: Findings, chapter: str) -> str:
+    """Return those findings that a chapter shows, as text."""
+    if chapter == COMPARISON:
+        return findings.model_dump_json()
+    return "\n".join(claim.model_dump_json() for claim in findings.claims if claim.chapter == chapter)
 
 
 def state_of(runs: dict[str, Run], store: RunStore) -> Missing:
@@ -190,8 +232,8 @@ def _chapters(executions: dict[str, Execution], errors: dict[str, str | None]) -
 
 
 def _render(plan: Plan, chapters: list[Chapter], failures: list[Failure], state: Missing, page: Path) -> None:
-    """Write the page, and print where it is and what it found."""
-    from lstmstudy.report import build_report, findings
+    """Write the page."""
+    from lstmstudy.report import build_report
 
     build_report(
         chapters,
@@ -202,11 +244,6 @@ def _render(plan: Plan, chapters: list[Chapter], failures: list[Failure], state:
         missing=[_named(failure) for failure in failures],
         out=page,
     )
-    for chapter in chapters:
-        if chapter.name == COMPARISON or len(chapters) == 1:
-            for finding in findings(chapter.notebook):
-                print(f"  {finding}")
-    print(f"report: {paths.relative(page)}")
 
 
 def _notebooks(plan: Plan, only: str | None) -> dict[str, Path]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from lstmstudy import paths
+from lstmstudy.claims.table import load_claims
 from lstmstudy.design import DesignScope, arm_names, load_design
 from lstmstudy.grids import load_technique, technique_grid
 from lstmstudy.search import Tuning, entry_key
-from lstmstudy.sections import VALUES, Grid, Names, Section, load, unknown
+from lstmstudy.sections import LIST, VALUES, Grid, Names, Section, load, unknown
 from lstmstudy.strict_yaml import ParamsError as ParamsError
 from lstmstudy.strict_yaml import shown
 from lstmstudy.techniques import TECHNIQUES
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from lstmstudy.techniques import Technique
 
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_TAKEN = ("store", "tuned")  # reports/store/ holds the runs, params/tuned.yaml the tuned strengths
+# reports/store/ holds the runs, params/tuned.yaml the tuned strengths, params/claims.yaml the claims
+_TAKEN = ("store", "tuned", "claims")
 
 
 class Network(Section):
@@ -47,13 +49,17 @@ class Description(Section):
     units: int = Field(ge=1, le=1000, description="an integer from 1 to 1000, units for each task")
 
 
+Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=2048)], ...], *LIST]
+
+
 class Profile(Section):
     """How big a study is: tasks, techniques, units of each comparison, network and training.
 
     `name` is the stem of the file. Tuned arms are compared on `tasks` with `units` units each: those in
     `compared`, by name such as ``"dropout per=step"`` or by technique, or all if it is left out. Grids are
     trained as `description` says, or else just so; designs as `designs` says by name. `grids` has, by technique and
-    setting, the values that replace those of the technique's own file.
+    setting, the values that replace those of the technique's own file. `unjudged` names claims whose arms are left
+    to a larger profile; `widths` are further ones at which the verdicts are computed again.
     """
 
     name: str
@@ -62,7 +68,11 @@ class Profile(Section):
     compared: Names | None = Field(
         default=None, description="a list of tuned arms or techniques, at least one, each once"
     )
+    unjudged: Names | None = Field(
+        default=None, description="a list of ids of claims in params/claims.yaml, at least one, each once"
+    )
     units: int = Field(ge=1, le=1000, description="an integer from 1 to 1000, units for each task")
+    widths: Widths = Field(default=(), description="a list of widths, at least one, each once")
     network: Network = Field(description="a mapping with the keys layers, width")
     training: Training = Field(description="a mapping with the keys epochs, batch_size, learning_rate")
     description: Description | None = Field(default=None, description="a mapping with the keys tasks, units")
@@ -117,6 +127,9 @@ def load_profile(name: str, folder: Path = paths.PARAMS) -> Profile:
     for technique in profile.techniques:
         grid_of(profile, technique, folder)
     _check_compared(profile, where, folder)
+    for claim in profile.unjudged or ():
+        if claim not in (claims := load_claims(folder)):
+            raise ParamsError(unknown("claim", claim, claims, "", f"{where}: unjudged"))
     for design, scope in profile.designs.items():
         valid = arm_names(load_design(design, folder), folder)
         for arm in scope.arms or ():

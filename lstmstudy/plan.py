@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lstmstudy import params, paths
 from lstmstudy.arms import Arm, Unit
+from lstmstudy.claims.arms import claim_arms
 from lstmstudy.data import open_task
 from lstmstudy.design import design_arms, load_design
 from lstmstudy.grids import load_technique, settings_of
@@ -82,7 +83,6 @@ class Plan:
             reading=technique.reading,
             technique=technique,
             control=base,
-            members=technique.members(base.recipe),
         )
 
     def arms(self, technique: str) -> tuple[Arm, ...]:
@@ -101,10 +101,29 @@ class Plan:
 
     def tuned(self, technique: str) -> tuple[Arm, ...]:
         """Return the tuned arms of a technique that are compared: a recipe for each task, of an entry of its search."""
-        return tuple(
-            self._tuned_arm(technique, entry)
-            for entry in load_technique(technique, self.folder).tuned
-            if self.profile.compares(technique, entry_key(technique, entry))
+        return tuple(self.tuned_arms(technique).values())
+
+    def tuned_arms(self, technique: str) -> dict[str, Arm]:
+        """Return the tuned arms of a technique that are compared, by key of their search."""
+        entries = {
+            entry_key(technique, entry): entry for entry in load_technique(technique, self.folder).tuned
+        }
+        return {
+            key: self._tuned_arm(technique, entry)
+            for key, entry in entries.items()
+            if self.profile.compares(technique, key)
+        }
+
+    def ensemble(self, technique: str) -> Arm:
+        """Return an ensemble of tuned baselines, as the first point of a technique's grid makes it."""
+        settings = params.grid_of(self.profile, technique, self.folder)[0]
+        control = self.tuned_baseline
+        return replace(
+            control,
+            name=f"{settings.label}, tuned",
+            reading=settings.reading,
+            technique=settings,
+            control=control,
         )
 
     def _tuned_arm(self, name: str, entry: Entry) -> Arm:
@@ -148,6 +167,38 @@ class Plan:
     def _tuned_file(self) -> Tuned:
         return load_tuned(self.folder)
 
+    @property
+    def single_techniques(self) -> dict[str, Arm]:
+        """The tuned arms that are compared and consist of one technique, by key of their search."""
+        return {
+            key: arm
+            for name in self.profile.techniques
+            if not TECHNIQUES[name].is_reading
+            for key, arm in self.tuned_arms(name).items()
+            if len(arm.recipe.techniques) == 1 and not arm.recipe.techniques[0].streams
+        }
+
+    @property
+    def trials(self) -> dict[str, dict[str, tuple[float, ...]]]:
+        """The validation metric of every trial at this size, by task of the profile and compared arm."""
+        size = self.profile.network
+        found = self._tuned_file.sizes.get(f"{size.layers}x{size.width}", {})
+        keys = [BASELINE, *(key for key, arm in self.single_techniques.items())]
+        return {
+            task: {
+                key: tuple(trial.validation for trial in found[task][key].trials)
+                for key in keys
+                if key in found[task]
+            }
+            for task in self.profile.tasks
+            if task in found
+        }
+
+    def gain_in_search(self, key: str, task: str) -> float:
+        """Return ln(validation metric of a search's best trial / that of the baseline's)."""
+        size = self.profile.network
+        return self._tuned_file.gain(key, task, layers=size.layers, width=size.width)
+
     def design(self, name: str) -> tuple[Arm, ...]:
         """Return the arms of a design: combinations, batch sizes or tasks that one technique's grid lacks."""
         design = load_design(name, self.folder)
@@ -161,6 +212,10 @@ class Plan:
             chapter = chapters.setdefault(load_technique(name, self.folder).notebook, [self.baseline])
             chapter += [*self.arms(name), *self.tuned(name)]
             chapters[COMPARISON] += self.compared(name)
+        chapters[COMPARISON] += claim_arms(self)
+        for width in self.profile.widths:
+            arms = claim_arms(self.at_width(width))
+            chapters[COMPARISON] += [replace(arm, name=f"{arm.name}, width {width}") for arm in arms]
         for name in self.profile.designs:
             design = load_design(name, self.folder)
             chapters.setdefault(design.notebook, [self.baseline]).extend(self.design(name))
@@ -172,19 +227,29 @@ class Plan:
             return self.arms(technique)
         return self.tuned(technique)
 
+    def at_width(self, width: int) -> Plan:
+        """Return the plan of what is compared on every task, with LSTM layers of another width."""
+        network = self.profile.network.model_copy(update={"width": width})
+        techniques = tuple(name for name in self.profile.techniques if self.compared(name))
+        changed = {"network": network, "techniques": techniques, "designs": {}, "widths": ()}
+        return replace(self, profile=self.profile.model_copy(update=changed))
+
     @functools.cached_property
     def all_runs(self) -> dict[str, Run]:
         """The distinct runs of the whole study, by identity."""
         return self.runs(arm for arms in self.notebooks.values() for arm in arms)
 
-    def units(self, task: str, n: int) -> tuple[Unit, ...]:
-        """Return `n` units of a task: seed k on fold k mod F; where series are split in many ways, all folds of series k."""
+    def units(self, task: str, n: int, first_seed: int = 0) -> tuple[Unit, ...]:
+        """Return `n` units of a task: unit k has fold k mod F and a seed of its own, from `first_seed` on.
+
+        Where series are split in many ways, unit k has all folds of series k.
+        """
         info = self.tasks[task].info
         if info.realizations:
             size = info.n_folds // info.realizations
             n = min(n, info.realizations)
             return tuple(Unit(task, seed * size + fold, seed) for seed in range(n) for fold in range(size))
-        return tuple(Unit(task, seed % info.n_folds, seed) for seed in range(n))
+        return tuple(Unit(task, k % info.n_folds, first_seed + k) for k in range(n))
 
     def run(self, recipe: Recipe, unit: Unit) -> Run:
         """Return the run of a recipe in a unit."""
@@ -198,7 +263,7 @@ class Plan:
             for arm in dict.fromkeys(both)
             for task in arm.tasks
             if not arm.unfit(self.tasks[task].info)
-            for unit in self.units(task, arm.units)
+            for unit in self.units(task, arm.units, arm.first_seed)
             for recipe in arm.on(task)
         )
         return {run.identity: run for run in runs}

@@ -37,8 +37,8 @@ def read(validation: Validation, reading: str) -> Kept:
 
     ``"selected"`` keeps the epoch with the lowest validation metric, ``"last"`` the final one and
     ``"patience k"`` the one that ``keras.callbacks.EarlyStopping(patience=k,
-    restore_best_weights=True)`` would restore; the epoch at which that stops is its cost. A NaN ends
-    the trajectory.
+    restore_best_weights=True)`` would restore; the epoch at which that stops is its cost. ``"epoch k"``
+    keeps the k-th epoch, counted from 1. A NaN ends the trajectory.
 
     Raises:
         ValueError: If the reading is unknown or no epoch has a finite metric.
@@ -53,10 +53,14 @@ def read(validation: Validation, reading: str) -> Kept:
     if reading == "last":
         return Kept(length - 1, length)
     word, _, number = reading.partition(" ")
-    if word != "patience" or not number.isdigit() or int(number) < 1:
+    if word not in ("patience", "epoch") or not number.isdigit() or int(number) < 1:
         raise ValueError(
-            f"Expected 'selected', 'last' or 'patience <k>' with k of at least 1. Received: {reading=}"
+            "Expected 'selected', 'last', 'patience <k>' or 'epoch <k>' with k of at least 1. "
+            f"Received: {reading=}"
         )
+    if word == "epoch":
+        kept = min(int(number), length)
+        return Kept(kept - 1, kept)
     return _stopped(metric, int(number))
 
 

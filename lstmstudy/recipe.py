@@ -71,7 +71,9 @@ class Recipe:
 
     def role(self, consumer: str) -> str:
         """Return the name of a consumer's random stream, such as ``"batches"``, for this member."""
-        return f"member/{self.member}/{consumer}" if self.member else consumer
+        own = [technique.streams for technique in self.techniques if technique.streams]
+        member = [f"member/{self.member}"] if self.member else []
+        return "/".join([*own, *member, consumer])
 
     def adding(self, *techniques: Technique) -> Recipe:
         """Return this recipe with further techniques."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+FIRST_SEED = 1000  # of the tuning seeds; judged seeds are lower, as a profile has at most 1000 units
 _DIGITS = 4  # significant ones, so that a file shows exactly what was trained
 RANGE = "a range such as {from: 0.001, to: 0.01, scale: log}, scale being linear or log"
 

@@ -42,7 +42,7 @@ class RunStore:
 
     def __init__(self, folder: Path = paths.STORE) -> None:
         self.folder = folder
-        self._verified: set[Path] = set()
+        self._verified: dict[str, Path] = {}  # by identity
 
     def files(self) -> dict[str, Path]:
         """Return the file of each identity in the store, by name alone; contents are not read."""
@@ -54,9 +54,13 @@ class RunStore:
 
         A damaged file is named on stderr and set aside as ``*.damaged``; its run counts as missing.
         """
-        files = self.files()
-        wanted = {identity: files[identity] for identity in identities if identity in files}
-        return {identity: path for identity, path in wanted.items() if self._whole(path)}
+        found = dict.fromkeys(identities)
+        known = {identity: self._verified[identity] for identity in found if identity in self._verified}
+        files = (
+            self.files() if len(known) < len(found) or not all(map(Path.exists, known.values())) else known
+        )
+        wanted = {identity: files[identity] for identity in found if identity in files}
+        return {identity: path for identity, path in wanted.items() if self._whole(identity, path)}
 
     def load(self, identity: str) -> Outcome | None:
         """Return the outcome of a run, or None if it is not stored or its file is damaged."""
@@ -98,12 +102,12 @@ class RunStore:
             if time.time() - draft.stat().st_mtime > _ABANDONED:
                 draft.unlink(missing_ok=True)
 
-    def _whole(self, path: Path) -> bool:
+    def _whole(self, identity: str, path: Path) -> bool:
         """Whether a file is what its name says; else name it and set it aside."""
-        if path in self._verified:
+        if self._verified.get(identity) == path:
             return True
         if _matches(path, _content(path)):
-            self._verified.add(path)
+            self._verified[identity] = path
             return True
         aside = path.with_suffix(".damaged")
         with contextlib.suppress(FileNotFoundError):  # another process was faster

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lstmstudy import paths
 from lstmstudy.ablation import Ablation
+from lstmstudy.claims.findings import study_findings
 from lstmstudy.data import open_task
 from lstmstudy.missing import train_missing
 from lstmstudy.plan import make_plan, task_cache
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lstmstudy.arms import Arm
+    from lstmstudy.claims.document import Findings
     from lstmstudy.data import Fold, TaskInfo
     from lstmstudy.plan import Plan
     from lstmstudy.runs import Outcome, Run
@@ -76,8 +78,9 @@ class Study:
 
     @property
     def all_arms(self) -> tuple[Arm, ...]:
-        """The arms of every technique that are compared on every task."""
-        return tuple(arm for technique in self.profile.techniques for arm in self.plan.compared(technique))
+        """The arms of every technique that are compared on every task, but for those that do nothing."""
+        arms = (arm for technique in self.profile.techniques for arm in self.plan.compared(technique))
+        return tuple(arm for arm in arms if arm.technique is None or not arm.technique.streams)
 
     def fold(self, task: str, number: int = 0) -> Fold:
         """Return one fold of any task of the catalog, in the profile or not."""
@@ -95,6 +98,15 @@ class Study:
                 raise MissingRunsError(f"A run has no outcome; `make report` trains it. Received: {run=}")
             self._loaded[run.identity] = outcome
         return self._loaded[run.identity]
+
+    def findings(self) -> Findings:
+        """Return the verdicts on all claims, from the runs that are stored; nothing is trained.
+
+        They are computed once, and kept with their tables beside the report until something that they
+        rest on changes.
+        """
+        folder = self.store.folder.parent / self.profile.name
+        return study_findings(self.plan, self.store, self.outcome, folder)
 
     def ablate(self, *arms: Arm) -> Ablation:
         """Return `arms` beside their controls, training only runs that are not stored; without arms, the baseline.

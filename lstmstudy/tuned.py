@@ -132,6 +132,19 @@ class Tuned:
         median = f"The median winner over {', '.join(sorted(found))}."
         return replace(_median(list(found.values())), note=f"{median} {elsewhere}".rstrip())
 
+    def gain(self, key: str, task: str, *, layers: int, width: int) -> float:
+        """Return ln(best validation metric of an arm / that of the baseline), sections as in `best`.
+
+        For a task that was not tuned it is the mean over the tuned tasks.
+        """
+        arms = self.sizes[self._nearest(key, layers, width)]
+        gains = {
+            name: math.log(found[key].best.validation / found[BASELINE].best.validation)
+            for name, found in arms.items()
+            if key in found and BASELINE in found
+        }
+        return gains[task] if task in gains else sum(gains.values()) / len(gains)
+
     def _nearest(self, key: str, layers: int, width: int) -> str:
         """Return the size, of those at which an arm was tuned, that is most like a network."""
 

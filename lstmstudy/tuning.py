@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmstudy import paths
-from lstmstudy.arms import Unit
 from lstmstudy.build import state_of, train_announced, writable
 from lstmstudy.grids import load_technique
 from lstmstudy.plan import make_plan
 from lstmstudy.readings import read
-from lstmstudy.search import draw, drawn, ends, entry_key, rounded
+from lstmstudy.search import FIRST_SEED, draw, drawn, ends, entry_key, rounded
 from lstmstudy.sections import placed, unknown
 from lstmstudy.store import RunStore
 from lstmstudy.streams import generator
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from lstmstudy.search import Entry, SearchRange
     from lstmstudy.techniques import Technique
 
-FIRST_SEED = 1000  # of the tuning seeds; judged seeds are lower, as a profile has at most 1000 units
 _STREAMS = 0  # the seed from which every search draws
 _DIGITS = 6  # significant ones of a validation metric; what a file shows is what was chosen by
 
@@ -155,8 +153,8 @@ def plan_searches(plan: Plan, only: Sequence[str] = ()) -> list[Search]:
 
 def _search(plan: Plan, task: str, arm: _Arm) -> Search:
     """Return the search for one arm on one task."""
-    tuning, n_folds = plan.profile.tuning, plan.tasks[task].info.n_folds
-    units = [Unit(task, k % n_folds, FIRST_SEED + k) for k in range(tuning.units)]
+    tuning = plan.profile.tuning
+    units = plan.units(task, tuning.units, FIRST_SEED)
     rng = generator(_STREAMS, f"tune/{task}/{arm.key}")
     draws = []
     for _ in range(tuning.trials):

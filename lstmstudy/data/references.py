@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstmstudy.data.task import Fold, TaskInfo
+    from lstmstudy.data.task import Fold, Part, TaskInfo
+
+    _Forecasts = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float64]]
 
 MOST_STEPS = 1000  # of the solver of the logistic regression; it needs about a hundred
 
@@ -116,6 +118,8 @@ def forecasting_references(
 ) -> dict[str, dict[str, float]]:
     """Return RMSE and MAE on the fold's test part, in standardised units, of naive, seasonal and AR.
 
+    Only the last learns something, so that only it has errors on the training part, such as ``"train rmse"``.
+
     For a differenced series "naive" is zero change: the same forecast as the last value of the level.
 
     Args:
@@ -123,31 +127,44 @@ def forecasting_references(
         fold: The fold.
         info: For horizon, period and order.
     """
-    targets, horizon = fold.test.indices, info.horizon
-    last = np.zeros(targets.size) if info.differenced else naive(series, targets, horizon)
-    fit_stop = int(fold.train.indices[-1]) + 1
-    forecasts = {
-        "naive": last,
-        "seasonal naive": seasonal_naive(series, targets, info.period, horizon),
-        f"AR({info.ar_order})": autoregression(series, targets, info.ar_order, fit_stop, horizon),
+    horizon, fit_stop = info.horizon, int(fold.train.indices[-1]) + 1
+
+    def naive_of(targets: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        return np.zeros(targets.size) if info.differenced else naive(series, targets, horizon)
+
+    methods = {
+        "naive": naive_of,
+        "seasonal naive": lambda targets: seasonal_naive(series, targets, info.period, horizon),
+        f"AR({info.ar_order})": lambda targets: autoregression(
+            series, targets, info.ar_order, fit_stop, horizon
+        ),
     }
-    return {
-        name: _scores(
-            ((forecast - fold.center) / fold.scale)[:, None], fold.test.y, (metrics.rmse, metrics.mae)
-        )
-        for name, forecast in forecasts.items()
-    }
+
+    def scores(method: _Forecasts, part: Part) -> dict[str, float]:
+        standardised = (method(part.indices) - fold.center) / fold.scale
+        return _scores(standardised[:, None], part.y, (metrics.rmse, metrics.mae))
+
+    found = {name: scores(method, fold.test) for name, method in methods.items()}
+    linear, method = list(methods.items())[-1]
+    found[linear] |= _of_training(scores(method, fold.train))
+    return found
 
 
 def classification_references(fold: Fold, n_classes: int) -> dict[str, dict[str, float]]:
-    """Return cross-entropy and error rate on the fold's test part of the two simple classifiers."""
+    """Return cross-entropy and error rate on the fold's test part of the two simple classifiers.
+
+    The regression has them on the training part too, such as ``"train cross_entropy"``.
+    """
     train, test = fold.train, fold.test
-    labels = train.y.astype(np.int32)
-    probabilities = {
-        "majority class": majority_class(labels, len(test.y), n_classes),
-        "logistic regression": logistic_regression(train.x, labels, test.x, n_classes),
-    }
+    labels, measures = train.y.astype(np.int32), (metrics.cross_entropy, metrics.error_rate)
+    fitted = logistic_regression(train.x, labels, np.concatenate([train.x, test.x]), n_classes)
     return {
-        name: _scores(table, test.y, (metrics.cross_entropy, metrics.error_rate))
-        for name, table in probabilities.items()
+        "majority class": _scores(majority_class(labels, len(test.y), n_classes), test.y, measures),
+        "logistic regression": _scores(fitted[len(labels) :], test.y, measures)
+        | _of_training(_scores(fitted[: len(labels)], labels, measures)),
     }
+
+
+def _of_training(scores: dict[str, float]) -> dict[str, float]:
+    """Return scores on the training part under names of their own, such as ``"train rmse"``."""
+    return {f"train {name}": value for name, value in scores.items()}

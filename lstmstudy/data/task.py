@@ -110,7 +110,8 @@ class Task:
         info: The facts.
         folds: The splits.
         references: Per fold, name of a simple method -> metric -> value on that fold's test part,
-            in standardised units, nats or a share, as for the networks.
+            in standardised units, nats or a share, as for the networks; the last method, which is
+            linear, also has those on the training part, under names such as ``"train rmse"``.
         floor: Per fold, the best RMSE that any method can expect, in standardised units; None where
             nobody knows it.
         content: SHA-256 (hex) over the name, the facts that shape the network, and all arrays of all folds.

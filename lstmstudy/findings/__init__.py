@@ -35,5 +35,10 @@ from lstmstudy.findings.validation import linear_check as linear_check
 from lstmstudy.findings.validation import real_series as real_series
 from lstmstudy.findings.validation import residual_check as residual_check
 from lstmstudy.findings.validation import split_bars as split_bars
+from lstmstudy.findings.verdicts import calibration as calibration
+from lstmstudy.findings.verdicts import chapter_verdicts as chapter_verdicts
+from lstmstudy.findings.verdicts import robustness_table as robustness_table
+from lstmstudy.findings.verdicts import search_curves as search_curves
+from lstmstudy.findings.verdicts import verdict_table as verdict_table
 from lstmstudy.findings.weights import weight_changes as weight_changes
 from lstmstudy.findings.weights import weight_table as weight_table

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy import metrics
+from lstmstudy.ablation import single
 from lstmstudy.figures import panels, plot_ambiguity, plot_dose_response, style, table
 from lstmstudy.figures.labels import NOT_AVAILABLE, effect_text
 from lstmstudy.findings.finding import Finding, interval, listed, of_arms
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
     from lstmstudy.data import TaskInfo
-    from lstmstudy.recipe import Recipe
     from lstmstudy.stats.effects import Effect
 
     _Contrast = Callable[[Ablation, Arm, str], np.ndarray]
@@ -140,14 +140,9 @@ def _members(ablation: Ablation, arm: Arm) -> int:
     return size if size > 1 else 0
 
 
-def _single(arm: Arm, recipe: Recipe) -> Arm:
-    """Return one member of an ensemble as an arm."""
-    return dataclasses.replace(arm, recipe=recipe, recipes=(), members=(), technique=None)
-
-
 def _ratios(ablation: Ablation, arm: Arm, task: str) -> np.ndarray:
     """Return ln(error of the ensemble / error of a member), (n_members, n_units)."""
-    return np.stack([ablation.log_ratios(arm, task, control=_single(arm, recipe)) for recipe in arm.on(task)])
+    return np.stack([ablation.log_ratios(arm, task, control=single(arm, recipe)) for recipe in arm.on(task)])
 
 
 def _average(ablation: Ablation, arm: Arm, task: str) -> np.ndarray:
@@ -156,10 +151,7 @@ def _average(ablation: Ablation, arm: Arm, task: str) -> np.ndarray:
 
 def _best(ablation: Ablation, arm: Arm, task: str) -> np.ndarray:
     """Return the log ratios against the member of each unit with the lowest validation error."""
-    validation = [
-        ablation.counted_errors(_single(arm, recipe), task, part="validation") for recipe in arm.on(task)
-    ]
-    best = np.argmin(validation, axis=0)
+    best = ablation.best_member(arm, task)
     return _ratios(ablation, arm, task)[best, np.arange(len(best))]
 
 
@@ -218,7 +210,7 @@ def _counts(ablation: Ablation, arm: Arm, info: TaskInfo) -> np.ndarray:
     A diverged member counts as the naive error, and so does every choice that it is part of.
     """
     counted = np.log(
-        [ablation.counted_errors(_single(arm, recipe), info.name) for recipe in arm.on(info.name)]
+        [ablation.counted_errors(single(arm, recipe), info.name) for recipe in arm.on(info.name)]
     )
     size, n_units = counted.shape
     errors = np.zeros((size, n_units))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
     from lstmstudy.data import Part, TaskInfo
-    from lstmstudy.findings.probing import Probe
+    from lstmstudy.probing import Probe
     from lstmstudy.runs import Result
     from lstmstudy.techniques import Technique
 
@@ -189,7 +189,7 @@ def _moved(
 
 def _noisy_losses(ablation: Ablation, arms: Sequence[Arm], info: TaskInfo) -> np.ndarray:
     """Return the training loss of each arm in the units without a diverged run, (n_arms, n_units, n_sizes)."""
-    from lstmstudy.findings.probing import Probe
+    from lstmstudy.probing import Probe
 
     probe = Probe(ablation.control.on(info.name)[0], info)
     rows = []
@@ -221,7 +221,7 @@ def _updates(ablation: Ablation, info: TaskInfo) -> int:
 
 def _gradient_sizes(ablation: Ablation, info: TaskInfo) -> tuple[np.ndarray, np.ndarray]:
     """Return two updates, counted from 1, and the size of the control's gradients there; medians over units."""
-    from lstmstudy.findings.probing import Probe
+    from lstmstudy.probing import Probe
 
     (recipe,) = ablation.control.on(info.name)
     probe = Probe(recipe, info)

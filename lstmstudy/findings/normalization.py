@@ -10,7 +10,7 @@ import numpy as np
 
 from lstmstudy.figures import panels, plot_arm_curves, plot_dose_response, plot_paired_differences, style
 from lstmstudy.findings.finding import Finding, finite, interval, listed, number, of_arms, percent
-from lstmstudy.stats.effects import bootstrap_interval
+from lstmstudy.stats.sample import Sample, bootstrap_interval
 from lstmstudy.techniques.normalization import MOMENTUM, BatchStatistics
 
 if TYPE_CHECKING:
@@ -116,7 +116,9 @@ def lengths(ablation: Ablation, technique: str = "layer_norm") -> Finding:
         unit: value - by_seed[unit.seed] for unit, value in on[padded.name].items() if unit.seed in by_seed
     }
     difference = np.array(list(pairs.values()))
-    low, high = bootstrap_interval({padded.name: difference}, {padded.name: [unit.fold for unit in pairs]})
+    low, high = bootstrap_interval(
+        Sample.of({padded.name: difference}, {padded.name: [unit.fold for unit in pairs]})
+    )
     sentence = (
         f"{_title(arm).capitalize()} changes the test error by {interval(ablation.effect(arm, padded.name))} on "
         f"padded sequences and by {interval(ablation.effect(arm, cut.name))} on the same ones cut to {cut.window} "

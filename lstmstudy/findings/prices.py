@@ -9,8 +9,9 @@ import numpy as np
 from lstmstudy.figures import panels, style
 from lstmstudy.figures.weights import PriceLine, plot_prices
 from lstmstudy.findings.finding import Finding, listed
-from lstmstudy.findings.weights import coefficient, lstm_matrices, technique_of
+from lstmstudy.findings.weights import coefficient, technique_of
 from lstmstudy.techniques.weight_penalty import WeightPenalty
+from lstmstudy.weight_sizes import lstm_matrices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,7 +75,7 @@ def price(weights: Mapping[str, np.ndarray], penalty: WeightPenalty) -> float:
 
 def _multiples(ablation: Ablation, arms: Sequence[Arm], info: TaskInfo) -> dict[str, float]:
     """Return the price of the initial weights over the training loss there by arm, means over the units."""
-    from lstmstudy.findings.probing import Probe
+    from lstmstudy.probing import Probe
 
     (recipe,) = ablation.control.on(info.name)
     probe = Probe(recipe, info)

@@ -2,58 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from lstmstudy.figures import panels, style, table
 from lstmstudy.figures.weights import Change, plot_weight_changes
 from lstmstudy.findings.finding import Finding, counted, finite, listed, of_arms, percent
-from lstmstudy.stats.effects import bootstrap_interval
+from lstmstudy.stats.sample import Sample, bootstrap_interval
+from lstmstudy.weight_sizes import NEAR_ZERO, weight_sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
-    from lstmstudy.runs import Result
     from lstmstudy.techniques import Technique
 
-NEAR_ZERO = 0.001  # a third of what Adam moves a weight at first: too small to matter, large enough to be met
-_MATRICES = {
-    "kernel": ("kernel",),
-    "recurrent_kernel": ("recurrent_kernel",),
-    "both": ("kernel", "recurrent_kernel"),
-}
 _Quantity = Literal["share", "norm"]
-
-
-class WeightSizes(NamedTuple):
-    """The share of some weights below `NEAR_ZERO` in absolute value, in percent, and their Euclidean norm."""
-
-    share: float
-    norm: float
-
-
-def lstm_matrices(weights: Mapping[str, np.ndarray], matrices: str = "both") -> np.ndarray:
-    """Return the entries of the LSTM layers' matrices, (n,): ``"kernel"``, ``"recurrent_kernel"`` or ``"both"``.
-
-    Biases and the head are never among them.
-    """
-    chosen = [
-        weight.ravel()
-        for path, weight in weights.items()
-        if path.startswith("lstm_") and path.rpartition("/")[2] in _MATRICES[matrices]
-    ]
-    return np.concatenate(chosen).astype(np.float64)
-
-
-def weight_sizes(result: Result) -> WeightSizes:
-    """Return the sizes of the LSTM matrices at the selected epoch; NaN if the run diverged."""
-    if result.diverged is not None or not result.weights:
-        return WeightSizes(np.nan, np.nan)
-    entries = lstm_matrices(result.weights)
-    return WeightSizes(100 * float(np.mean(np.abs(entries) < NEAR_ZERO)), float(np.sqrt(np.sum(entries**2))))
 
 
 @of_arms
@@ -194,7 +158,7 @@ def _change(ablation: Ablation, arm: Arm, quantity: _Quantity) -> Change:
     if not values:
         return Change(*place, np.nan, np.nan, np.nan)
     estimate = float(np.mean([numbers.mean() for numbers in values.values()]))
-    return Change(*place, estimate, *bootstrap_interval(values, folds))
+    return Change(*place, estimate, *bootstrap_interval(Sample.of(values, folds)))
 
 
 def _means(ablation: Ablation, arm: Arm, quantity: _Quantity) -> tuple[float, float]:

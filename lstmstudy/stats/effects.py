@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmstudy.streams import generator
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-DRAWS = 4000
+TINY = 1e-7  # an error of 0 has no logarithm; probabilities are clipped there too
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Effect:
         task: Name of the task, or ``"all tasks"``.
         log_ratios: ``ln(error of the arm / error of the control)``, (n_units,); negative is better.
         estimate: Equal-weight mean over tasks of the mean over units.
-        low: Lower end of its 95 % bootstrap interval.
+        low: Lower end of its 95 % bootstrap interval; NaN with too few units.
         high: Upper end.
         improvement: Share of units in which the arm is better, ties counted half.
     """
@@ -45,39 +43,9 @@ class Effect:
 
 
 def log_ratio(arm: np.ndarray, control: np.ndarray) -> np.ndarray:
-    """Return ``ln(arm / control)`` of two arrays (n_units,) of positive errors, unit by unit."""
-    return np.log(np.asarray(arm, dtype=np.float64)) - np.log(np.asarray(control, dtype=np.float64))
-
-
-def bootstrap_interval(
-    values: Mapping[str, np.ndarray], folds: Mapping[str, Sequence[int]], *, seed: int = 0
-) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the mean over tasks of the mean over units.
-
-    Folds are drawn first, then units within each drawn fold, so that the interval covers the choice
-    of the test period as well as that of the seeds.
-
-    Args:
-        values: Per task, one number per unit, (n_units,).
-        folds: Per task, the fold of each unit, (n_units,).
-        seed: Seed of the resampling.
-    """
-    total = np.zeros(DRAWS)
-    for task, numbers in values.items():
-        rng = generator(seed, f"bootstrap/{task}")
-        where = np.asarray(folds[task])
-        groups = [np.asarray(numbers, dtype=np.float64)[where == fold] for fold in np.unique(where)]
-        means = np.empty((len(groups), DRAWS))
-        # Units within a fold, resampled once for every place that the fold can take in a draw.
-        drawn = rng.integers(len(groups), size=(len(groups), DRAWS))
-        for place in range(len(groups)):
-            resampled = np.stack(
-                [group[rng.integers(len(group), size=(DRAWS, len(group)))].mean(axis=1) for group in groups]
-            )
-            means[place] = resampled[drawn[place], np.arange(DRAWS)]
-        total += means.mean(axis=0)
-    low, high = np.quantile(total / len(values), [0.025, 0.975])
-    return float(low), float(high)
+    """Return ``ln(arm / control)`` of two arrays (n_units,) of errors, unit by unit; those below 1e-7 count as that."""
+    one, other = (np.maximum(np.asarray(each, dtype=np.float64), TINY) for each in (arm, control))
+    return np.log(one) - np.log(other)
 
 
 def improvement_share(values: Mapping[str, np.ndarray]) -> float:

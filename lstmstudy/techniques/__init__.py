@@ -24,6 +24,7 @@ from lstmstudy.techniques.recurrent_batch_norm import RecurrentBatchNorm as Recu
 from lstmstudy.techniques.recurrent_dropout import RecurrentDropout as RecurrentDropout
 from lstmstudy.techniques.registry import TECHNIQUES as TECHNIQUES
 from lstmstudy.techniques.scaling import Scaling as Scaling
+from lstmstudy.techniques.sham import Sham as Sham
 from lstmstudy.techniques.snapshots import Snapshots as Snapshots
 from lstmstudy.techniques.technique import Technique as Technique
 from lstmstudy.techniques.time_warp import TimeWarp as TimeWarp

@@ -147,6 +147,11 @@ class Technique:
         return False
 
     @property
+    def streams(self) -> str:
+        """Name of the random streams that a run with it draws from; "" are those that all arms share."""
+        return ""
+
+    @property
     def passes(self) -> int:
         """How many noisy predictions an evaluation averages; 0 is one prediction without noise."""
         return 0

@@ -1,0 +1,279 @@
+"""Everything that a study found, from its tables alone; kept on disk until something that it rests on changes."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lstmstudy import paths
+from lstmstudy.claims.document import (
+    ArmCost,
+    Calibration,
+    Findings,
+    PowerFound,
+    RateFound,
+    TaskFacts,
+)
+from lstmstudy.claims.judging import Judgement, claims_found, contrast_found, questions
+from lstmstudy.claims.quantities import Bench
+from lstmstudy.claims.rows import DECLARED, SHAM, contrast_rows, rounded, sham_contrasts, unit_rows
+from lstmstudy.claims.table import FILE
+from lstmstudy.claims.tables import Tables, read_tables, write_tables
+from lstmstudy.plan import COMPARISON
+from lstmstudy.source import source_digest
+from lstmstudy.stats.calibration import Pool, Rate, power, sham_rates, sign_flip_rate
+from lstmstudy.stats.sign_flips import ALPHA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from lstmstudy.claims.rows import Row
+    from lstmstudy.plan import Plan
+    from lstmstudy.runs import Outcome, Run
+    from lstmstudy.store import RunStore
+
+FINDINGS, SCHEMA, STAMP = "findings.json", "findings.schema.json", "findings.stamp"
+MARGIN = 0.05  # of the techniques that do nothing, as of the claims
+# Packages and modules that no finding rests on.
+_BESIDE = (
+    "figures",
+    "findings",
+    "report",
+    "semantics",
+    "build",
+    "execution",
+    "provenance",
+    "__main__",
+    "__init__",
+)
+
+
+def study_findings(plan: Plan, store: RunStore, outcome: Callable[[Run], Outcome], folder: Path) -> Findings:
+    """Return what a study found; computed and written into `folder`, with its tables, where that is not current.
+
+    Args:
+        plan: The study.
+        store: Where its outcomes are.
+        outcome: Returns the outcome of a run, or raises MissingRunsError.
+        folder: Where findings and tables lie; it is created.
+    """
+    stored = store.check(plan.all_runs)
+    key = _key(plan, [path.name for path in stored.values()])
+    stamp = folder / STAMP
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == key:
+        try:
+            return read_findings(folder)
+        except (OSError, ValueError):
+            pass  # deleted or altered: it is computed again
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp.unlink(missing_ok=True)
+    rows, problems = unit_rows(Bench(plan, outcome))
+    runs = [run for identity, run in plan.all_runs.items() if identity in stored]
+    tables = write_tables(folder, plan, rows, outcome, runs)
+    findings = found(plan, tables, problems)
+    _write(folder / FINDINGS, findings.model_dump_json(indent=1))
+    _write(folder / SCHEMA, json.dumps(Findings.model_json_schema(), indent=1))
+    _write(stamp, key)
+    return findings
+
+
+def read_findings(folder: Path) -> Findings:
+    """Return the findings that lie in a folder.
+
+    Raises:
+        OSError: If there are none.
+        ValueError: If they are not as the document says.
+    """
+    return Findings.model_validate_json((folder / FINDINGS).read_text(encoding="utf-8"))
+
+
+def found_again(plan: Plan, folder: Path) -> Findings:
+    """Return the findings anew from the tables in a folder; no outcome is read."""
+    return found(plan, read_tables(folder), read_findings(folder).problems)
+
+
+def found(plan: Plan, tables: Tables, problems: Sequence[str]) -> Findings:
+    """Return the findings of a study.
+
+    Args:
+        plan: Which claims there are, and the facts about tasks and search.
+        tables: Every number that a finding rests on.
+        problems: What could not be measured, one line each.
+    """
+    overlap = _overlap(plan)
+    claims = claims_found(plan.profile, plan.folder, tables.units, overlap)
+    family = [claim.id for claim in claims if claim.judged]
+    return Findings(
+        profile=plan.profile.name,
+        trials=plan.profile.tuning.trials,
+        search_units=plan.profile.tuning.units,
+        tasks=tuple(_facts(plan, name) for name in plan.profile.tasks),
+        claims=tuple(claims),
+        calibration=_calibration(plan, tables.units, family, overlap),
+        arms=tuple(_costs(tables)),
+        problems=tuple(problems),
+    )
+
+
+def false_rates(findings: Findings) -> list[str]:
+    """Return which rates of false verdicts lie wholly above 5 %: then the rule is not honest, and the build fails."""
+    rates = {
+        "random signs, all claims together": findings.calibration.sign_flips,
+        "a claim about a sham technique": findings.calibration.sham_alone,
+        "as many claims about sham techniques": findings.calibration.sham_family,
+    }
+    return [
+        f"{name}: {100 * rate.share:.1f} % false verdicts (95 % interval {100 * rate.low:.1f} to {100 * rate.high:.1f} %)"
+        for name, rate in rates.items()
+        if rate is not None and rate.low > ALPHA
+    ]
+
+
+def _key(plan: Plan, files: list[str]) -> str:
+    """Return the hash of everything that findings rest on."""
+    texts = [
+        json.dumps(plan.profile.model_dump(), sort_keys=True),
+        *(
+            (plan.folder / name).read_text(encoding="utf-8")
+            for name in (FILE, "tuned.yaml")
+            if (plan.folder / name).exists()
+        ),
+        *sorted(files),
+        _code(),
+    ]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+@functools.cache
+def _code() -> str:
+    """Return the digest of the modules that findings rest on."""
+    package = paths.ROOT / "lstmstudy"
+    parts = (path.relative_to(package).with_suffix("").parts for path in sorted(package.rglob("*.py")))
+    return source_digest([".".join(("lstmstudy", *each)) for each in parts if each[0] not in _BESIDE])
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.tmp")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def _overlap(plan: Plan) -> dict[str, float]:
+    """Return test targets over training targets by task, where units share data: not where series are made afresh."""
+    return {
+        name: float(np.mean([len(fold.test.y) / len(fold.train.y) for fold in task.folds]))
+        for name, task in plan.tasks.items()
+        if task.floor is None
+    }
+
+
+def _facts(plan: Plan, name: str) -> TaskFacts:
+    task = plan.tasks[name]
+    units = plan.units(name, plan.profile.units)
+    return TaskFacts(
+        name=name,
+        title=task.info.title,
+        kind=task.info.kind,
+        metric=task.info.metric,
+        units=len(units),
+        folds=len({unit.fold for unit in units}),
+        training=round(np.mean([len(fold.train.y) for fold in task.folds])),
+        test=round(np.mean([len(fold.test.y) for fold in task.folds])),
+    )
+
+
+def _calibration(
+    plan: Plan, rows: Sequence[Row], family: Sequence[str], overlap: dict[str, float]
+) -> Calibration:
+    """Return how honest the rule is, measured with the numbers of this study."""
+    bench = Judgement(overlap)
+    contrasts = sham_contrasts(plan)
+    shams = [
+        bench.judged(contrast, MARGIN, own)
+        for number, contrast in enumerate(contrasts)
+        if (own := contrast_rows(rows, SHAM, number, DECLARED))
+    ]
+    pool = _pool([each.rows for each in shams]) if len(shams) > 1 and family else None
+    rates = sham_rates(pool, len(family), np.log1p(MARGIN)) if pool else None
+    return Calibration(
+        claims=len(family),
+        sign_flips=_rate(sign_flip_rate(questions(plan.folder, rows, family, overlap))) if family else None,
+        sham_alone=_rate(rates.alone) if rates else None,
+        sham_family=_rate(rates.family) if rates else None,
+        sham_arms=len(shams) + 1 if shams else 0,
+        shams=tuple(contrast_found(each, each.whole.p) for each in shams),
+        power=tuple(
+            PowerFound(
+                planted=each.planted, units=each.units, alone=_rate(each.alone), family=_rate(each.family)
+            )
+            for each in (power(pool, len(family), np.log1p(MARGIN)) if pool else ())
+        ),
+    )
+
+
+def _rate(rate: Rate) -> RateFound:
+    return RateFound(share=rounded(rate.share), low=rounded(rate.low), high=rounded(rate.high))
+
+
+def _pool(shams: Sequence[Sequence[Row]]) -> Pool:
+    """Return the log errors of the baseline and of arms that do nothing, in the units that all of them have."""
+    errors, folds = {}, {}
+    for task in dict.fromkeys(row.task for row in shams[0]):
+        by_arm = [{row.seed: row for row in rows if row.task == task} for rows in shams]
+        seeds = sorted(set.intersection(*(set(rows) for rows in by_arm)))
+        baseline = [by_arm[0][seed].control for seed in seeds]
+        errors[task] = np.log([baseline, *([rows[seed].arm for seed in seeds] for rows in by_arm)])
+        folds[task] = np.array([by_arm[0][seed].fold for seed in seeds])
+    return Pool(errors, folds)
+
+
+def _costs(tables: Tables) -> list[ArmCost]:
+    """Return what each arm of the comparison costs beside the baseline, from the tables of arms and runs."""
+    runs = {row["run"]: row for row in tables.runs}
+    arms = [row for row in tables.arms if row["chapter"] == COMPARISON]
+    names = list(dict.fromkeys(row["arm"] for row in arms))
+    if not names:
+        return []
+    baseline = {
+        task: _means(arms, runs, names[0], task) for task in dict.fromkeys(row["task"] for row in arms)
+    }
+    costs = []
+    for name in names:
+        own = [row for row in arms if row["arm"] == name]
+        tasks = list(dict.fromkeys(row["task"] for row in own))
+        ratios = np.array([_means(arms, runs, name, task) / baseline[task] for task in tasks])
+        failed = [bool(runs[run]["diverged"]) for row in own for run in row["runs"].split()]
+        parameters, updates = np.nanmean(ratios, axis=0)
+        costs.append(
+            ArmCost(
+                arm=name,
+                parameters=rounded(float(parameters)),
+                updates_to_best=rounded(float(updates)),
+                failed=sum(failed),
+                runs=len(failed),
+            )
+        )
+    return costs
+
+
+def _means(
+    arms: Sequence[dict[str, str]], runs: dict[str, dict[str, str]], name: str, task: str
+) -> np.ndarray:
+    """Return parameters, and updates up to the epoch that is read, as means over the units of an arm on a task."""
+    found = []
+    for row in arms:
+        if (row["arm"], row["task"]) != (name, task):
+            continue
+        models = [runs[run] for run in row["runs"].split()]
+        kept = [model.get(f"{row['reading']} epoch", "") for model in models]
+        updates = [
+            float(epoch) * float(model["updates"]) if epoch else np.nan
+            for epoch, model in zip(kept, models, strict=True)
+        ]
+        found.append((sum(float(model["parameters"] or "nan") for model in models), sum(updates)))
+    return np.nanmean(np.array(found), axis=0)

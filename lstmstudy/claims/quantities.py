@@ -1,0 +1,378 @@
+"""What claims are about, measured in every unit: of an arm and of its control."""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from lstmstudy.ablation import Ablation, single
+from lstmstudy.claims.arms import ClaimArms
+from lstmstudy.claims.table import BEST_MEMBER, GAP_RULE
+from lstmstudy.data.schemes import FINAL
+from lstmstudy.estimates import estimates
+from lstmstudy.stats.ensembles import ambiguity
+from lstmstudy.streams import generator
+from lstmstudy.weight_sizes import weight_sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lstmstudy.arms import Arm
+    from lstmstudy.claims.table import Contrast, Pair
+    from lstmstudy.plan import Plan
+    from lstmstudy.probing import Probe
+    from lstmstudy.runs import Outcome, Run
+
+WATCHED = 5  # epochs over which an alarm looks back
+OVERFIT = 1.05  # a test error so many times that of the selected epoch is what an alarm should tell
+GAP = 1.05  # a validation error so many times the training error rings the gap rule
+LEVEL = 1.1  # times the least validation error on the seeds of the search
+ALL_TASKS = "all tasks"
+Scale = Literal["log ratio", "difference"]
+
+
+class Measured(NamedTuple):
+    """A quantity of an arm and of its control on one task, (n_units,) each.
+
+    Attributes:
+        arm: Of the arm; NaN where a failed run leaves none.
+        control: Of the control.
+        failed: Whether a run of the unit diverged.
+        folds: Fold of each unit.
+        seeds: Seed of each unit.
+    """
+
+    arm: np.ndarray
+    control: np.ndarray
+    failed: np.ndarray
+    folds: np.ndarray
+    seeds: np.ndarray
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """How a quantity is measured and compared.
+
+    Attributes:
+        scale: ``"log ratio"``: ln(arm / control); ``"difference"``: arm minus control.
+        unit: What it is, with its unit.
+        measure: Returns it on one task.
+    """
+
+    scale: Scale
+    unit: str
+    measure: Callable[[Bench, Contrast, str], Measured]
+
+
+class Bench:
+    """Where contrasts are measured: the plan, its outcomes, and what several contrasts share.
+
+    Args:
+        plan: Tasks, units and arms.
+        outcome: Returns the outcome of a run, or raises MissingRunsError.
+    """
+
+    def __init__(self, plan: Plan, outcome: Callable[[Run], Outcome]) -> None:
+        self.plan = plan
+        self.outcome = outcome
+        self.arms = ClaimArms(plan)
+        self._probes: dict[str, Probe] = {}
+        self._searched: dict[str, tuple[float, int]] = {}
+
+    @functools.cache  # noqa: B019 - a bench lives as long as its study is judged
+    def ablation(self, *arms: Arm) -> Ablation:
+        """Return some arms side by side: only units in which all of them have an outcome count."""
+        return Ablation(self.plan, self.outcome, arms)
+
+    def tasks(self, contrast: Contrast) -> list[str]:
+        """Return the tasks on which both arms of a contrast are trained and make sense."""
+        arms = [self.arms.named(contrast.arm), self.arms.control(contrast)]
+        if contrast.task is not None:
+            return [contrast.task]
+        return [
+            task
+            for task in arms[0].tasks
+            if all(task in arm.tasks and not arm.unfit(self.plan.tasks[task].info) for arm in arms)
+            and self.plan.tasks[task].info.realizations != 1  # a real series is an illustration
+        ]
+
+    def pair(self, contrast: Contrast, task: str) -> tuple[Arm, Arm]:
+        """Return arm and control of a contrast as they are read."""
+        return self._fixed(self.arms.named(contrast.arm), contrast.reading, task), self._fixed(
+            self.arms.control(contrast), contrast.control_reading, task
+        )
+
+    def _fixed(self, arm: Arm, reading: str | None, task: str) -> Arm:
+        if reading is None:
+            return arm
+        return replace(arm, reading=f"epoch {self.searched(task)[1]}" if reading == "fixed" else reading)
+
+    def searched(self, task: str) -> tuple[float, int]:
+        """Return the least validation error of the tuned baseline on the seeds of the search, and the best epoch.
+
+        The first is a mean over seeds of each one's least error, the second the epoch, from 1, at which the
+        mean over seeds is least.
+        """
+        if task not in self._searched:
+            arm = self.arms.searched_baseline
+            curves = self.ablation(arm).curves(arm, task, "validation")
+            self._searched[task] = (
+                float(np.nanmin(curves, axis=1).mean()),
+                int(np.argmin(np.where(np.isnan(curves), np.inf, curves).mean(axis=0))) + 1,
+            )
+        return self._searched[task]
+
+    def probe(self, task: str) -> Probe:
+        """Return the baseline's network on a task, for weights to be put in place."""
+        # As in the workers: other kernels round differently.
+        os.environ.update({"TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1"})
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        from lstmstudy.probing import Probe  # loads TensorFlow
+
+        if task not in self._probes:
+            self._probes[task] = Probe(self.plan.baseline.recipe, self.plan.tasks[task].info)
+        return self._probes[task]
+
+
+def _measured(ablation: Ablation, task: str, arms: list[Arm], own: np.ndarray, other: np.ndarray) -> Measured:
+    """Return measured values with the units that they belong to."""
+    units = ablation.units(task)
+    failed = np.zeros(len(units), dtype=bool)
+    for arm in arms:
+        for number, models in enumerate(ablation.members(arm, task)):
+            failed[number] |= any(model.result.diverged is not None for model in models)
+    folds, seeds = np.array([(unit.fold, unit.seed) for unit in units]).T
+    return Measured(np.asarray(own, float), np.asarray(other, float), failed, folds, seeds)
+
+
+def error_on_test(bench: Bench, contrast: Contrast, task: str, metric: str | None = None) -> Measured:
+    """Return the test error of both; a diverged run counts as its rule says."""
+    arm, control = bench.pair(contrast, task)
+    if contrast.beyond is not None:
+        return _interaction(bench, contrast.beyond, task, arm, control)
+    ablation = bench.ablation(control, arm)
+    own, other = ablation.paired(arm, control, task, metric=metric)
+    if contrast.control == BEST_MEMBER:
+        best = ablation.best_member(arm, task)
+        members = [
+            ablation.paired(single(arm, recipe), arm, task, metric=metric)[0] for recipe in arm.on(task)
+        ]
+        other = np.stack(members)[best, np.arange(len(best))]
+    return _measured(ablation, task, [arm, control], own, other)
+
+
+def _interaction(bench: Bench, beyond: Pair, task: str, arm: Arm, control: Arm) -> Measured:
+    """Return the error of an arm over that of its control, here and beyond, in the units that both places have."""
+    places = []
+    for one, other, where in (
+        (arm, control, task),
+        (bench.arms.named(beyond.arm), bench.arms.named(beyond.control), beyond.task or task),
+    ):
+        ablation = bench.ablation(other, one)
+        own, its = ablation.paired(one, other, where)
+        places.append(_measured(ablation, where, [one, other], own / its, own / its))
+    seeds = np.intersect1d(places[0].seeds, places[1].seeds)
+    rows = [np.flatnonzero(np.isin(place.seeds, seeds)) for place in places]
+    return Measured(
+        places[0].arm[rows[0]],
+        places[1].arm[rows[1]],
+        places[0].failed[rows[0]] | places[1].failed[rows[1]],
+        places[0].folds[rows[0]],
+        places[0].seeds[rows[0]],
+    )
+
+
+def gap(bench: Bench, contrast: Contrast, task: str) -> Measured:
+    """Return the test error over the training error: of the arm, and of the best linear method on the same fold."""
+    arm, _ = bench.pair(contrast, task)
+    ablation = bench.ablation(arm)
+    metric = bench.plan.tasks[task].info.metric
+    own = ablation.errors(arm, task) / ablation.errors(arm, task, part="train")
+    ((linear, train),) = ablation.references(task, f"train {metric}").items()
+    test = ablation.references(task)[linear]
+    return _measured(ablation, task, [arm], own, test / train)
+
+
+def alarms(bench: Bench, contrast: Contrast, task: str) -> Measured:
+    """Return how well an alarm tells epochs that overfit from others: sensitivity plus specificity minus 1.
+
+    An alarm that knows nothing has 0, whether it always rings or never; so has every alarm in a run that
+    overfits in all epochs, or in none, as such a run tells nothing.
+    """
+    arm, _ = bench.pair(contrast, task)
+    ablation = bench.ablation(arm)
+    name = bench.plan.tasks[task].info.metric
+    own, other = [], []
+    for result in ablation.results(arm, task):
+        loss, validation, train, test = (
+            result.curves[key] for key in ("loss", f"validation/{name}", f"train/{name}", f"test/{name}")
+        )
+        if result.diverged is not None:
+            own.append(np.nan)
+            other.append(np.nan)
+            continue
+        late = slice(WATCHED, None)
+        wrong = (test > OVERFIT * test[result.keeps("selected").epoch])[late]
+        rings = (loss[late] < loss[:-WATCHED]) & (validation[late] > validation[:-WATCHED])
+        own.append(informedness(rings, wrong))
+        ringing = validation > GAP * train if contrast.control == GAP_RULE else np.ones(len(test), dtype=bool)
+        other.append(informedness(ringing[late], wrong))
+    return _measured(ablation, task, [arm], np.array(own), np.array(other))
+
+
+def informedness(rings: np.ndarray, wrong: np.ndarray) -> float:
+    """Return sensitivity plus specificity minus 1 of an alarm, (n_epochs,) each; 0 if all epochs are alike.
+
+    Reference: Youden 1950, Index for rating diagnostic tests, Cancer 3.
+    """
+    if wrong.all() or not wrong.any():
+        return 0.0
+    return float(rings[wrong].mean() - rings[~wrong].mean())
+
+
+def spread(bench: Bench, contrast: Contrast, task: str) -> Measured:
+    """Return how far test predictions of two runs lie apart that differ in their seeds alone: root mean square."""
+    pair = bench.pair(contrast, task)
+    twins = [bench.arms.twin(arm) for arm in pair]
+    ablation = bench.ablation(*pair, *twins)
+    both = []
+    for arm, twin in zip(pair, twins, strict=True):
+        results = zip(ablation.results(arm, task), ablation.results(twin, task), strict=True)
+        apart = [
+            np.nan
+            if one.diverged is not None or two.diverged is not None
+            else np.sqrt(np.mean((one.predicted(arm.reading) - two.predicted(arm.reading)) ** 2))
+            for one, two in results
+        ]
+        both.append(np.array(apart, dtype=float))
+    return _measured(ablation, task, [*pair, *twins], *both)
+
+
+def noisy_error(bench: Bench, contrast: Contrast, task: str) -> Measured:
+    """Return the test error with noise on the inputs, the same for both; the weights are those selected.
+
+    Padded steps stay as they are. A diverged run counts as its rule says, the naive error being that
+    without noise.
+    """
+    pair = bench.pair(contrast, task)
+    ablation = bench.ablation(*reversed(pair))
+    info, folds = bench.plan.tasks[task].info, bench.plan.tasks[task].folds
+    clean = ablation.paired(*pair, task)
+    both = []
+    for arm, fallback in zip(pair, clean, strict=True):
+        errors = []
+        for unit, result, naive in zip(
+            ablation.units(task), ablation.results(arm, task), fallback, strict=True
+        ):
+            if result.diverged is not None:
+                errors.append(naive)
+                continue
+            test = folds[unit.fold].test
+            there = (test.x != 0).any(axis=2, keepdims=True) if info.variable_length else True
+            rng = generator(unit.seed, f"noisy inputs/{contrast.noise}")
+            noise = rng.normal(scale=contrast.noise or 0.0, size=test.x.shape) * there
+            probe = bench.probe(task)
+            probe.load(result.weights)
+            loss = probe.loss(replace(test, x=(test.x + noise).astype(np.float32)))
+            errors.append(np.sqrt(loss) if info.metric == "rmse" else loss)
+        both.append(np.array(errors, dtype=float))
+    return _measured(ablation, task, list(pair), *both)
+
+
+def near_zero(bench: Bench, contrast: Contrast, task: str) -> Measured:
+    """Return the share of the LSTM layers' weights that are near zero."""
+    return _weights(bench, contrast, task, lambda result: weight_sizes(result).share / 100)
+
+
+def norm(bench: Bench, contrast: Contrast, task: str) -> Measured:
+    """Return the Euclidean norm of the LSTM layers' weights."""
+    return _weights(bench, contrast, task, lambda result: weight_sizes(result).norm)
+
+
+def _weights(bench: Bench, contrast: Contrast, task: str, size: Callable[..., float]) -> Measured:
+    pair = bench.pair(contrast, task)
+    ablation = bench.ablation(*reversed(pair))
+    both = (np.array([size(result) for result in ablation.results(arm, task)]) for arm in pair)
+    return _measured(ablation, task, list(pair), *both)
+
+
+def updates_to_level(bench: Bench, contrast: Contrast, task: str) -> Measured:
+    """Return after how many epochs of equally many updates the validation error is down to a level.
+
+    The level is 10 % above what the tuned baseline reached on the seeds of its search. A run that never
+    gets there, or diverges before, counts as one epoch more than there are.
+    """
+    pair = bench.pair(contrast, task)
+    ablation = bench.ablation(*reversed(pair))
+    level = LEVEL * bench.searched(task)[0]
+    both = []
+    for arm in pair:
+        reached = ablation.curves(arm, task, "validation") <= level
+        both.append(np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, reached.shape[1] + 1))
+    return _measured(ablation, task, list(pair), *both)
+
+
+def miss(bench: Bench, contrast: Contrast, task: str) -> Measured:
+    """Return how far a scheme's estimate lies from the error in the future, as ln(larger / smaller)."""
+    arm, _ = bench.pair(contrast, task)
+    found = estimates(bench.ablation(arm), task)
+    off = {name: np.abs(np.log(values / found[FINAL])) for name, values in found.items()}
+    numbers = np.arange(len(found[FINAL]))
+    return Measured(
+        off[str(contrast.scheme)],
+        off[str(contrast.control_scheme)],
+        np.zeros(len(numbers), dtype=bool),
+        numbers,
+        numbers,
+    )
+
+
+def gain_and_spread(bench: Bench, contrast: Contrast, task: str) -> Measured:
+    """Return the rank correlation over tasks of what averaging gains and how far members lie apart, by seed.
+
+    The gain is ln(mean error of the members / error of their mean). It needs three tasks; with fewer, and
+    where a member diverged, there is no number.
+    """
+    from scipy.stats import spearmanr
+
+    del task
+    arm = bench.arms.named(contrast.arm)
+    ablation = bench.ablation(arm)
+    gains: dict[int, list[tuple[float, float]]] = {}
+    for name in arm.tasks:
+        info, folds = bench.plan.tasks[name].info, bench.plan.tasks[name].folds
+        errors = ablation.errors(arm, name)
+        alone = [ablation.errors(single(arm, recipe), name) for recipe in arm.on(name)]
+        for place, (unit, models) in enumerate(
+            zip(ablation.units(name), ablation.members(arm, name), strict=True)
+        ):
+            if np.isnan(errors[place]):
+                continue
+            y = folds[unit.fold].test.y
+            truth = np.eye(info.n_outputs)[y] if info.kind == "classification" else y
+            predictions = np.stack([model.result.predicted(arm.reading) for model in models])
+            apart = np.sqrt(ambiguity(predictions, truth).ambiguity)
+            gain = np.log(np.mean([each[place] for each in alone]) / errors[place])
+            gains.setdefault(unit.seed, []).append((float(gain), float(apart)))
+    whole = {seed: pairs for seed, pairs in gains.items() if len(pairs) == len(arm.tasks) > 2}
+    values = np.array([spearmanr(*zip(*pairs, strict=True)).statistic for pairs in whole.values()])
+    seeds = np.array(list(whole), dtype=int)
+    return Measured(values, np.zeros(len(values)), np.zeros(len(values), dtype=bool), seeds, seeds)
+
+
+QUANTITIES = {
+    "test error": Quantity("log ratio", "test error", error_on_test),
+    "gap": Quantity("log ratio", "test error over training error", gap),
+    "alarms": Quantity("difference", "sensitivity plus specificity minus 1", alarms),
+    "spread": Quantity("log ratio", "distance between predictions of two seeds", spread),
+    "noisy error": Quantity("log ratio", "test error under noise on the inputs", noisy_error),
+    "near zero": Quantity("difference", "share of weights near zero", near_zero),
+    "norm": Quantity("log ratio", "norm of the weights", norm),
+    "updates to level": Quantity("log ratio", "updates to a level of the validation error", updates_to_level),
+    "miss": Quantity("difference", "distance of the estimate from the error that came, as a log ratio", miss),
+    "gain and spread": Quantity("difference", "rank correlation over tasks", gain_and_spread),
+}

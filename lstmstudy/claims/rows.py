@@ -1,0 +1,174 @@
+"""The table of units: every number that a claim is judged by, and the runs behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from lstmstudy.claims.arms import BASELINE, trained_units
+from lstmstudy.claims.quantities import ALL_TASKS, QUANTITIES, Bench, Measured, error_on_test
+from lstmstudy.claims.table import EQUAL_COMPUTE, Contrast, load_claims
+from lstmstudy.stats.effects import log_ratio
+from lstmstudy.store import MissingRunsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lstmstudy.arms import Arm, Unit
+    from lstmstudy.plan import Plan
+
+SHAM = "sham"  # stands for a claim in the rows of techniques that do nothing
+DIGITS = 6  # significant ones of every number that a report is drawn from
+DECLARED, LAST, SECONDARY = "declared", "last", "secondary"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One unit of one contrast.
+
+    Attributes:
+        claim: Id of the claim.
+        contrast: Place of the contrast in the claim, from 0.
+        view: ``"declared"``, or how else the contrast is looked at: ``"last"`` reads both arms at the last
+            epoch, ``"secondary"`` takes the secondary metric, ``"width 64"`` other networks.
+        task: Name of the task, or ``"all tasks"``.
+        fold: Fold of the unit.
+        seed: Its seed.
+        arm: The quantity of the arm.
+        control: The quantity of the control.
+        number: Their log ratio or difference, as `scale` says.
+        scale: ``"log ratio"`` or ``"difference"``.
+        failed: Whether a run of the unit diverged.
+        arm_runs: Identities of the arm's runs, shortened, apart by a space; none where many runs make a number.
+        control_runs: The same of the control.
+    """
+
+    claim: str
+    contrast: int
+    view: str
+    task: str
+    fold: int
+    seed: int
+    arm: float
+    control: float
+    number: float
+    scale: Literal["log ratio", "difference"]
+    failed: bool
+    arm_runs: str
+    control_runs: str
+
+
+def rounded(value: float) -> float:
+    """Return a number with six significant digits."""
+    return float(f"{value:.{DIGITS}g}")
+
+
+def short(identity: str) -> str:
+    """Return the first part of an identity, by which tables name a run."""
+    return identity[:16]
+
+
+def unit_rows(bench: Bench) -> tuple[list[Row], list[str]]:
+    """Return the table of units of a study, and what could not be measured, one line each.
+
+    A unit in which a run is missing has no row; neither has one whose quantity a diverged run leaves
+    without a value.
+    """
+    claims, rows, problems = load_claims(bench.plan.folder), list[Row](), list[str]()
+    widths = [
+        bench,
+        *(Bench(bench.plan.at_width(width), bench.outcome) for width in bench.plan.profile.widths),
+    ]
+    for place in widths:
+        size = place.plan.profile.network.width
+        declared = DECLARED if place is bench else f"width {size}"
+        for name, claim in claims.items():
+            if not trained_units(place.plan.profile, claims, name, place.plan.folder):
+                continue
+            for number, contrast in enumerate(claim.contrasts):
+                views = [declared, *(_views(contrast) if place is bench else ())]
+                for view in views:
+                    try:
+                        rows += _rows(place, name, number, contrast, view)
+                    except MissingRunsError as error:
+                        problems.append(f"{name}, {contrast.arm} against {contrast.control}, {view}: {error}")
+    for number, contrast in enumerate(sham_contrasts(bench.plan)):
+        rows += _rows(bench, SHAM, number, contrast, DECLARED)
+    return rows, problems
+
+
+def sham_contrasts(plan: Plan) -> list[Contrast]:
+    """Return each technique that does nothing against the baseline, as a claim would have it."""
+    keys = plan.tuned_arms(SHAM) if SHAM in plan.profile.techniques else ()
+    return [Contrast(arm=key, control=BASELINE, expect="lower") for key in keys]
+
+
+def _views(contrast: Contrast) -> Iterator[str]:
+    """Return how else a contrast can be looked at: test errors have another reading and another metric."""
+    if contrast.quantity == "test error" and contrast.beyond is None:
+        yield SECONDARY
+        if contrast.control != EQUAL_COMPUTE and "last" not in (contrast.reading, contrast.control_reading):
+            yield LAST
+
+
+def _rows(bench: Bench, claim: str, number: int, contrast: Contrast, view: str) -> Iterator[Row]:
+    quantity = QUANTITIES[contrast.quantity]
+    seen = contrast
+    if view == LAST:
+        seen = contrast.model_copy(update={"reading": LAST, "control_reading": LAST})
+        if bench.pair(seen, bench.tasks(seen)[0])[0] == bench.pair(seen, bench.tasks(seen)[0])[1]:
+            return  # the same runs, read in the same way
+    for task in bench.tasks(seen) if contrast.quantity != "gain and spread" else [ALL_TASKS]:
+        scale = quantity.scale
+        if view == SECONDARY:
+            metric = bench.plan.tasks[task].info.secondary
+            scale = "difference" if metric == "error_rate" else scale
+            measured = error_on_test(bench, seen, task, metric)
+        else:
+            measured = quantity.measure(bench, seen, task)
+        runs = _runs(bench, seen, task)
+        for fold, seed, own, other, failed in _units(measured):
+            apart = float(log_ratio(np.array(own), np.array(other))) if scale == "log ratio" else own - other
+            yield Row(
+                claim,
+                number,
+                view,
+                task,
+                fold,
+                seed,
+                own,
+                other,
+                rounded(apart),
+                scale,
+                failed,
+                *runs.get((fold, seed), ("", "")),
+            )
+
+
+def _units(measured: Measured) -> Iterator[tuple[int, int, float, float, bool]]:
+    """Return fold, seed, both values at six digits, and whether a run failed, of each unit that has both."""
+    for own, other, failed, fold, seed in zip(*measured, strict=True):
+        if np.isfinite(own) and np.isfinite(other):
+            yield int(fold), int(seed), rounded(own), rounded(other), bool(failed)
+
+
+def _runs(bench: Bench, contrast: Contrast, task: str) -> dict[tuple[int, int], tuple[str, str]]:
+    """Return the runs of arm and control by fold and seed of the unit, where a number comes from one unit's runs."""
+    if contrast.quantity in ("miss", "gain and spread") or contrast.beyond is not None:
+        return {}
+    pair = bench.pair(contrast, task)
+    units = bench.ablation(*dict.fromkeys(reversed(pair))).units(task)
+    return {
+        (unit.fold, unit.seed): (_named(bench, pair[0], unit), _named(bench, pair[1], unit)) for unit in units
+    }
+
+
+def _named(bench: Bench, arm: Arm, unit: Unit) -> str:
+    return " ".join(short(bench.plan.run(recipe, unit).identity) for recipe in arm.on(unit.task))
+
+
+def contrast_rows(rows: Sequence[Row], claim: str, contrast: int, view: str = DECLARED) -> list[Row]:
+    """Return the rows of one contrast in one view."""
+    return [row for row in rows if (row.claim, row.contrast, row.view) == (claim, contrast, view)]

@@ -1,0 +1,232 @@
+"""The verdicts on the guide's claims, what they hang on, and how honest the rule is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmstudy.claims.words import amount, contrast_name, effect
+from lstmstudy.figures import panels, style, table
+from lstmstudy.figures.calibration import Share, plot_expected_best, plot_power, plot_rates
+from lstmstudy.findings.finding import Finding, counted, listed
+from lstmstudy.stats.expected_best import expected_best
+from lstmstudy.stats.rule import VERDICTS
+
+if TYPE_CHECKING:
+    from lstmstudy.claims.document import ClaimFound, Findings, RateFound
+    from lstmstudy.plan import Plan
+
+_FEW = 4  # arms that get a line of their own where search is drawn
+
+
+def verdict_table(findings: Findings) -> str:
+    """Show every claim with its verdict, size, surety and what more units would do; return how many have which."""
+    import pandas as pd
+
+    rows = []
+    for claim in findings.claims:
+        first = claim.contrasts[0] if claim.contrasts else None
+        more = f" and {len(claim.contrasts) - 1} more" if len(claim.contrasts) > 1 else ""
+        rows.append(
+            {
+                "claim": claim.words,
+                "verdict": f"{claim.verdict} ({', '.join(claim.marks)})" if claim.marks else claim.verdict,
+                "effect": effect(first, first.scale) if first else "",
+                "of": f"{contrast_name(first)}{more}" if first else claim.reason,
+                "p, adjusted": "" if claim.p_adjusted is None else f"{claim.p_adjusted:.2g}",
+                "chapter": claim.chapter[:2],
+                "id": claim.id,
+            }
+        )
+    table(
+        pd.DataFrame(rows),
+        caption="The guide's claims. Effects: mean over tasks of the first contrast, 95 % interval not adjusted",
+    )
+    judged = [claim for claim in findings.claims if claim.judged]
+    if not judged:
+        return (
+            f"None of the {len(findings.claims)} claims is judged here, as this profile has too few units: "
+            "what it shows is that everything runs, and is no evidence."
+        )
+    words = [
+        f"{sum(claim.verdict == verdict for claim in judged)} {verdict}"
+        + _ids([claim for claim in judged if claim.verdict == verdict])
+        for verdict in VERDICTS
+    ]
+    others = len(findings.claims) - len(judged)
+    return (
+        f"Of {len(judged)} claims that this profile judges: {'; '.join(words)}. {others} are not judged here."
+    )
+
+
+def _ids(claims: list[ClaimFound]) -> str:
+    return f" ({listed([claim.id for claim in claims])})" if claims else ""
+
+
+def chapter_verdicts(findings: Findings, chapter: str) -> str:
+    """Show every contrast of a chapter's claims, over all tasks and on each; return the verdicts in a sentence."""
+    import pandas as pd
+
+    claims = [claim for claim in findings.claims if claim.chapter == chapter]
+    if not claims:
+        return "The guide makes no claim that belongs here."
+    titles = {task.name: task.title for task in findings.tasks}
+    rows = []
+    for claim in claims:
+        for contrast in claim.contrasts:
+            by_task = {
+                titles.get(each.task, each.task): effect(each, contrast.scale) for each in contrast.tasks
+            }
+            rows.append(
+                {
+                    "claim": claim.id,
+                    "contrast": f"{contrast_name(contrast)}, expected {contrast.expect}",
+                    "shown": contrast.shown if claim.judged else "not judged here",
+                    "all tasks": effect(contrast, contrast.scale),
+                    **by_task,
+                    "units better": f"{100 * contrast.improvement:.0f} %",
+                    "p": f"{contrast.p:.2g}",
+                    "p of no practical difference": f"{contrast.p_equivalence:.2g}",
+                }
+            )
+    if rows:
+        frame = pd.DataFrame(rows).fillna("")
+        last = ["units better", "p", "p of no practical difference"]
+        frame = frame[[column for column in frame.columns if column not in last] + last]
+        caption = "Every contrast, with 95 % intervals; p not adjusted for the number of claims"
+        table(frame, caption=caption)
+    return " ".join(_sentence(claim) for claim in claims)
+
+
+def _sentence(claim: ClaimFound) -> str:
+    """Return a claim with its verdict, and what it rests on."""
+    words = f"`{claim.id}`, {claim.words[0].lower()}{claim.words[1:].rstrip('.')}: **{claim.verdict}**"
+    if not claim.judged:
+        return f"{words}. {claim.reason}".rstrip()
+    first = claim.contrasts[0]
+    parts = [f"{contrast_name(first)} {effect(first, first.scale)}"]
+    if claim.verdict == "inconclusive" and first.smallest_margin is not None:
+        parts.append(f"these data exclude a difference beyond {amount(first.smallest_margin, first.scale)}")
+        if first.units_needed is not None:
+            parts.append(
+                f"{first.units_needed:.0f} units of each task would show that there is none beyond "
+                f"{100 * claim.margin:.0f} {'%' if first.scale == 'log ratio' else 'points'}, if so it is"
+            )
+    parts += [f"it is {mark}" for mark in claim.marks]
+    return f"{words} ({'; '.join(parts)})."
+
+
+def robustness_table(findings: Findings) -> str:
+    """Show each judged claim's verdict beside that after one other choice; return how many stand whatever is chosen."""
+    import pandas as pd
+
+    judged = [claim for claim in findings.claims if claim.judged]
+    if not judged:
+        return "No claim is judged here, so no verdict can change."
+    rows, firm = [], 0
+    for claim in judged:
+        changed = [each for each in claim.robustness if each.verdict != claim.verdict]
+        firm += not changed and "metric-dependent" not in claim.marks
+        secondary = [
+            f"{each.metric.replace('_', ' ')} {effect(each, each.scale)}" for each in claim.secondary
+        ]
+        corrected = [each.p_corrected for each in claim.contrasts if each.p_corrected is not None]
+        rows.append(
+            {
+                "claim": claim.id,
+                "verdict": claim.verdict,
+                "otherwise": "; ".join(f"{each.change}: {each.verdict}" for each in changed)
+                or f"the same in all {len(claim.robustness)} variations",
+                "secondary metric": ", ".join(secondary),
+                "p, overlap corrected": f"{max(corrected):.2g}" if corrected else "",
+                "middle half": amount(claim.contrasts[0].iqm, claim.contrasts[0].scale),
+            }
+        )
+    table(pd.DataFrame(rows), caption="Does the verdict hang on a choice of ours?")
+    return f"{firm} of {len(judged)} verdicts stay the same in every variation and in the secondary metric."
+
+
+def calibration(findings: Findings) -> Finding | str:
+    """Return how often the rule gives a false verdict, and how often it finds a planted effect."""
+    found = findings.calibration
+    if not found.claims or found.sign_flips is None:
+        return "No claim is judged here, so there is no rule to measure."
+    rates = {"random signs,\nall claims together": found.sign_flips}
+    if found.sham_alone is not None and found.sham_family is not None:
+        rates |= {
+            "sham technique,\none claim": found.sham_alone,
+            f"sham techniques,\n{found.claims} claims together": found.sham_family,
+        }
+    shares = {name: _share(rate) for name, rate in rates.items()}
+    titles = ["Where there is nothing to find", *(["Where there is something"] if found.power else [])]
+    with style():
+        figure, axes = panels(titles, height=3.4)
+        plot_rates(shares, ax=axes[0])
+        if found.power:
+            units = list(dict.fromkeys(each.units for each in found.power))
+            curves = {}
+            for planted in dict.fromkeys(each.planted for each in found.power):
+                own = [each for each in found.power if each.planted == planted]
+                size = f"{100 * (planted - 1):.0f} %"
+                curves[f"{size}, one claim"] = [_share(each.alone) for each in own]
+                curves[f"{size}, the first of {found.claims}"] = [_share(each.family) for each in own]
+            asked = max((task.units for task in findings.tasks), default=units[-1])
+            plot_power(units, curves, asked=asked, ax=axes[1])
+    words = [f"{name.replace(chr(10), ' ')} {_percents(rate)}" for name, rate in rates.items()]
+    powers = [
+        f"{100 * (each.planted - 1):.0f} % with {each.units} units {100 * each.alone.share:.0f} % "
+        f"({100 * each.family.share:.0f} % as the first of {found.claims} claims)"
+        for each in found.power
+        if each.units in (12, 24)
+    ]
+    shams = [each for each in found.shams if each.shown not in ("inconclusive", "no practical difference")]
+    sentence = f"False verdicts: {listed(words)}; the rule promises at most 5 %."
+    if found.shams:
+        sentence += (
+            f" Of {counted(len(found.shams), 'sham technique')} against the baseline, each by itself, "
+            f"{len(shams)} would have had a verdict."
+        )
+    if powers:
+        sentence += f" Planted effects that are found: {listed(powers)}."
+    alt = f"Left, rates of false verdicts: {listed(words)}. Right, power over units: {listed(powers) or 'none'}."
+    return Finding(figure, alt, sentence)
+
+
+def _share(rate: RateFound) -> Share:
+    return Share(rate.share, rate.low, rate.high)
+
+
+def _percents(rate: RateFound) -> str:
+    return f"{100 * rate.share:.1f} % (95 % interval {100 * rate.low:.1f} to {100 * rate.high:.1f} %)"
+
+
+def search_curves(plan: Plan) -> Finding | str:
+    """Return the validation error to expect of the best of so many trials, a panel per task that was tuned.
+
+    Drawn are the baseline, and those arms that end best. The sentence says what the last trial still gained.
+    """
+    found = plan.trials
+    if not found:
+        return "No task of this profile was tuned at its size; what was found elsewhere stands in."
+    titles = [plan.tasks[task].info.title for task in found]
+    gains, words = [], []
+    with style():
+        figure, axes = panels(titles, height=3.2)
+        for (task, arms), ax in zip(found.items(), axes, strict=True):
+            curves = {key: expected_best(errors) for key, errors in arms.items()}
+            best = sorted(curves, key=lambda key: curves[key][-1])[:_FEW]
+            shown = list(dict.fromkeys(["baseline", *best]))
+            plot_expected_best(
+                {key: curves[key] for key in shown}, {key: key.partition(" ")[0] for key in shown}, ax=ax
+            )
+            gains += [
+                1 - curve[-1] / curve[-2] for curve in curves.values() if len(curve) > 1 and curve[-1] < 1e9
+            ]
+            words.append(f"{plan.tasks[task].info.title} {listed(best)}")
+    trials = max(len(errors) for arms in found.values() for errors in arms.values())
+    sentence = (
+        f"Every arm had {trials} trials on each task, each with {counted(plan.profile.tuning.units, 'seed')}. "
+        f"The last of them lowered the expected best validation error by {100 * sum(gains) / max(len(gains), 1):.1f} % on average. "
+        f"Best on validation after all trials: {'; '.join(words)}."
+    )
+    alt = f"Expected best validation error over trials, falling and flattening; in the end best are {'; '.join(words)}."
+    return Finding(figure, alt, sentence)
