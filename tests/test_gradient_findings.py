@@ -20,8 +20,8 @@ from lstmstudy.data import Part
 from lstmstudy.figures import plot_flatness, plot_noise_schedule
 from lstmstudy.figures.gradients import Rise
 from lstmstudy.findings.gradients import DRAWS, SIZES, _moved, deviation, loss_under_noise
-from lstmstudy.probing import Probe
 from lstmstudy.plan import make_plan, task_cache
+from lstmstudy.probing import Probe
 from lstmstudy.program import limit_threads
 from lstmstudy.streams import generator
 from lstmstudy.techniques import GradientNoise

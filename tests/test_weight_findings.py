@@ -14,10 +14,10 @@ from lstmstudy import findings, paths
 from lstmstudy.ablation import Ablation
 from lstmstudy.figures import plot_prices, plot_weight_changes
 from lstmstudy.findings.prices import price
-from lstmstudy.weight_sizes import NEAR_ZERO, lstm_matrices, weight_sizes
 from lstmstudy.plan import make_plan, task_cache
 from lstmstudy.program import limit_threads
 from lstmstudy.techniques import L1, L1L2, L2
+from lstmstudy.weight_sizes import NEAR_ZERO, lstm_matrices, weight_sizes
 
 limit_threads()
 

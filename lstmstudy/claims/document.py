@@ -143,10 +143,10 @@ class ArmCost(_Part):
     """What an arm costs, apart from seconds, which stand in cost.json."""
 
     arm: str
-    parameters: float = Field(
+    parameters: _Number = Field(
         description="weights of all its models over those of the baseline, mean over tasks"
     )
-    updates_to_best: float = Field(
+    updates_to_best: _Number = Field(
         description="updates to the epoch that is read over the baseline's, mean of tasks"
     )
     failed: int = Field(description="runs that diverged")

@@ -18,7 +18,7 @@ from lstmstudy.claims.document import (
     RateFound,
     TaskFacts,
 )
-from lstmstudy.claims.judging import Judgement, claims_found, contrast_found, questions
+from lstmstudy.claims.judging import Judgement, claims_found, contrast_found, ordered, questions
 from lstmstudy.claims.quantities import Bench
 from lstmstudy.claims.rows import DECLARED, SHAM, contrast_rows, rounded, sham_contrasts, unit_rows
 from lstmstudy.claims.table import FILE
@@ -105,8 +105,8 @@ def found(plan: Plan, tables: Tables, problems: Sequence[str]) -> Findings:
         tables: Every number that a finding rests on.
         problems: What could not be measured, one line each.
     """
-    overlap = _overlap(plan)
-    claims = claims_found(plan.profile, plan.folder, tables.units, overlap)
+    overlap, rows = _overlap(plan), ordered(tables.units, plan.profile)
+    claims = claims_found(plan.profile, plan.folder, rows, overlap)
     family = [claim.id for claim in claims if claim.judged]
     return Findings(
         profile=plan.profile.name,
@@ -114,7 +114,7 @@ def found(plan: Plan, tables: Tables, problems: Sequence[str]) -> Findings:
         search_units=plan.profile.tuning.units,
         tasks=tuple(_facts(plan, name) for name in plan.profile.tasks),
         claims=tuple(claims),
-        calibration=_calibration(plan, tables.units, family, overlap),
+        calibration=_calibration(plan, rows, family, overlap),
         arms=tuple(_costs(tables)),
         problems=tuple(problems),
     )
@@ -248,12 +248,12 @@ def _costs(tables: Tables) -> list[ArmCost]:
         tasks = list(dict.fromkeys(row["task"] for row in own))
         ratios = np.array([_means(arms, runs, name, task) / baseline[task] for task in tasks])
         failed = [bool(runs[run]["diverged"]) for row in own for run in row["runs"].split()]
-        parameters, updates = np.nanmean(ratios, axis=0)
+        parameters, updates = (_mean(column) for column in ratios.T)
         costs.append(
             ArmCost(
                 arm=name,
-                parameters=rounded(float(parameters)),
-                updates_to_best=rounded(float(updates)),
+                parameters=_finite(parameters),
+                updates_to_best=_finite(updates),
                 failed=sum(failed),
                 runs=len(failed),
             )
@@ -276,4 +276,14 @@ def _means(
             for epoch, model in zip(kept, models, strict=True)
         ]
         found.append((sum(float(model["parameters"] or "nan") for model in models), sum(updates)))
-    return np.nanmean(np.array(found), axis=0)
+    return np.array([_mean(column) for column in np.array(found).T])
+
+
+def _mean(values: np.ndarray) -> float:
+    """Return the mean of the finite values; NaN if there is none."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def _finite(value: float) -> float | None:
+    return rounded(value) if np.isfinite(value) else None

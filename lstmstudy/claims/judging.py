@@ -100,6 +100,23 @@ class Judgement:
         return found
 
 
+def ordered(rows: Sequence[Row], profile: Profile) -> list[Row]:
+    """Return rows in the order in which a study makes them, so that their order in a table does not count."""
+    places = {task: place for place, task in enumerate(profile.tasks)}
+    return sorted(
+        rows,
+        key=lambda row: (
+            row.claim,
+            row.contrast,
+            row.view,
+            places.get(row.task, len(places)),
+            row.task,
+            row.seed,
+            row.fold,
+        ),
+    )
+
+
 def sample_of(rows: Sequence[Row]) -> Sample:
     """Return the numbers of some rows."""
     tasks = dict.fromkeys(row.task for row in rows)
@@ -126,7 +143,7 @@ def claims_found(
         rows: The table of units.
         overlap: As in `Judgement`.
     """
-    claims, bench = load_claims(folder), Judgement(overlap)
+    claims, bench, rows = load_claims(folder), Judgement(overlap), ordered(rows, profile)
     by_claim = {name: _by_contrast(rows, name, DECLARED) for name in claims}
     tests = {name: bench.contrasts(claim, by_claim[name]) for name, claim in claims.items()}
     where = judging_profiles(claims, profile, folder)

@@ -272,15 +272,21 @@ def noisy_error(bench: Bench, contrast: Contrast, task: str) -> Measured:
                 errors.append(naive)
                 continue
             test = folds[unit.fold].test
-            there = (test.x != 0).any(axis=2, keepdims=True) if info.variable_length else True
-            rng = generator(unit.seed, f"noisy inputs/{contrast.noise}")
-            noise = rng.normal(scale=contrast.noise or 0.0, size=test.x.shape) * there
+            x = noisy(test.x, contrast.noise or 0.0, unit.seed, padded=info.variable_length)
             probe = bench.probe(task)
             probe.load(result.weights)
-            loss = probe.loss(replace(test, x=(test.x + noise).astype(np.float32)))
+            loss = probe.loss(replace(test, x=x))
             errors.append(np.sqrt(loss) if info.metric == "rmse" else loss)
         both.append(np.array(errors, dtype=float))
     return _measured(ablation, task, list(pair), *both)
+
+
+def noisy(x: np.ndarray, sd: float, seed: int, *, padded: bool) -> np.ndarray:
+    """Return inputs (n, time, features) with normal noise of a standard deviation; steps of zeros stay if `padded`."""
+    noise = generator(seed, f"noisy inputs/{sd}").normal(scale=sd, size=x.shape)
+    if padded:
+        noise *= (x != 0).any(axis=2, keepdims=True)
+    return (x + noise).astype(np.float32)
 
 
 def near_zero(bench: Bench, contrast: Contrast, task: str) -> Measured:

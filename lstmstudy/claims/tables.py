@@ -1,7 +1,7 @@
 """The tables that a report is drawn from: units, runs, curves, arms; and what they cost, apart.
 
 Every number has six significant digits, and findings are computed from these, never from unrounded values:
-who has the tables has the study without its store. Columns are described in `COLUMNS`.
+who has the tables has the study without its store. ``columns.json`` describes them.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lstmstudy.runs import Outcome, Run
 
 UNITS, RUNS, ARMS, CURVES, COST = "units.csv", "runs.csv", "arms.csv", "curves.csv.gz", "cost.json"
+COLUMNS_OF = "columns.json"  # says what the columns of each table are
 PARTS = ("train", "validation", "test")
 COLUMNS = {
     UNITS: {
@@ -35,7 +36,7 @@ COLUMNS = {
         "view": "declared, last, secondary, or width <n>: how the contrast is looked at",
         "task, fold, seed": "the unit",
         "arm, control": "the quantity of both",
-        "number": "their log ratio or difference, as scale says",
+        "number, scale": "their log ratio or difference, as scale says",
         "failed": "whether a run of the unit diverged",
         "arm_runs, control_runs": "the runs behind them, where one unit's runs make the number",
     },
@@ -168,6 +169,7 @@ def write_tables(
     _replace(folder / RUNS, _csv(runs).encode())
     _replace(folder / ARMS, _csv(tables.arms).encode())
     _replace(folder / CURVES, gzip.compress("\n".join([*curves, ""]).encode(), mtime=0))
+    _replace(folder / COLUMNS_OF, json.dumps(COLUMNS, indent=1).encode())
     _replace(folder / COST, json.dumps(_cost(cost), indent=1, sort_keys=True).encode())
     return tables
 

@@ -16,11 +16,10 @@ def amount(value: float | None, scale: str, digits: int = 1) -> str:
     if value is None:
         return NONE
     if scale == "log ratio":
-        text = f"{100 * math.expm1(value):+.{digits}f} %" if value < 100 else "+infinite %"
+        text, unit = f"{100 * math.expm1(value):+.{digits}f}", " %"
     else:
-        text = f"{value:+.{digits + 2}f}"
-    bare = text.rstrip(" %")
-    return (text[1:] if float(bare or "nan") == 0 else text).replace("-", MINUS)
+        text, unit = f"{value:+.{digits + 2}f}", ""
+    return (text[1:] if float(text) == 0 else text).replace("-", MINUS) + unit
 
 
 def effect(found: ContrastFound | TaskEffect | Secondary, scale: str) -> str:

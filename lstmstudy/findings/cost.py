@@ -1,4 +1,4 @@
-"""What each technique costs."""
+"""What each technique costs, beside what it brings."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmstudy.figures import table
+from lstmstudy.figures import effect_text, table
 from lstmstudy.findings.finding import finite, of_arms
 
 if TYPE_CHECKING:
     from lstmstudy.ablation import Ablation
+    from lstmstudy.claims.document import Findings
 
 
 @of_arms
-def cost_table(ablation: Ablation) -> str:
-    """Show training seconds and epochs of each chosen arm beside the baseline's; return a sentence.
+def cost_table(ablation: Ablation, findings: Findings) -> str:
+    """Show seconds, parameters and updates of each chosen arm beside the baseline's; return a sentence.
 
     Seconds are those recorded when the run was trained, without compiling.
     """
@@ -24,23 +25,30 @@ def cost_table(ablation: Ablation) -> str:
     control = ablation.control
     arms = [control, *ablation.finalists]
     base = {info.name: np.median(ablation.seconds(control, info.name)) for info in ablation.infos}
+    costs = {cost.arm: cost for cost in findings.arms}
     rows = []
     for arm in arms:
         fitting = [info.name for info in ablation.infos if ablation.fits(arm, info.name)]
         relative = [np.median(ablation.seconds(arm, task)) / base[task] for task in fitting]
         epochs = [np.mean(finite(ablation.cost(arm, task))) for task in fitting]
         seconds = [np.median(ablation.seconds(arm, task)) for task in fitting]
+        cost = costs.get(arm.name)
         rows.append(
             {
                 "arm": arm.name,
+                "change of test error": "" if arm is control else effect_text(ablation.effect(arm)),
                 "seconds for a run (median, mean of tasks)": float(np.mean(seconds)),
                 "times the baseline": float(np.mean(relative)),
                 "epochs needed": float(np.mean(epochs)),
+                "updates to the epoch that counts, times the baseline's": (
+                    cost.updates_to_best if cost and cost.updates_to_best is not None else float("nan")
+                ),
+                "parameters, times the baseline's": cost.parameters if cost else float("nan"),
             }
         )
     table(
         pd.DataFrame(rows),
-        caption="Cost of training: whole trajectories, and the epochs that the reading needs",
+        caption="Cost of training beside what it brings: whole trajectories, and the epochs that the reading needs",
     )
     trained = [
         row for row, arm in zip(rows, arms, strict=True) if arm.technique and not arm.technique.is_reading

@@ -9,12 +9,13 @@ from lstmstudy.figures import panels, style, table
 from lstmstudy.figures.calibration import Share, plot_expected_best, plot_power, plot_rates
 from lstmstudy.findings.finding import Finding, counted, listed
 from lstmstudy.stats.expected_best import expected_best
-from lstmstudy.stats.rule import VERDICTS
+from lstmstudy.stats.rule import BY_TASK, NO_DIFFERENCE, OPEN, VERDICTS
 
 if TYPE_CHECKING:
     from lstmstudy.claims.document import ClaimFound, Findings, RateFound
     from lstmstudy.plan import Plan
 
+_METRICS = {"mae": "absolute error", "error_rate": "error rate"}
 _FEW = 4  # arms that get a line of their own where search is drawn
 
 
@@ -22,19 +23,18 @@ def verdict_table(findings: Findings) -> str:
     """Show every claim with its verdict, size, surety and what more units would do; return how many have which."""
     import pandas as pd
 
-    rows = []
+    titles, rows = _titles(findings), []
     for claim in findings.claims:
         first = claim.contrasts[0] if claim.contrasts else None
         more = f" and {len(claim.contrasts) - 1} more" if len(claim.contrasts) > 1 else ""
+        verdict = "; ".join([claim.verdict, *_by_task(claim, titles), *claim.marks])
         rows.append(
             {
-                "claim": claim.words,
-                "verdict": f"{claim.verdict} ({', '.join(claim.marks)})" if claim.marks else claim.verdict,
+                "claim": f"{claim.words} ({claim.id}, chapter {claim.chapter[:2]})",
+                "verdict": verdict,
                 "effect": effect(first, first.scale) if first else "",
-                "of": f"{contrast_name(first)}{more}" if first else claim.reason,
+                "of": f"{contrast_name(first)}{more}" if claim.judged and first else claim.reason,
                 "p, adjusted": "" if claim.p_adjusted is None else f"{claim.p_adjusted:.2g}",
-                "chapter": claim.chapter[:2],
-                "id": claim.id,
             }
         )
     table(
@@ -58,6 +58,23 @@ def verdict_table(findings: Findings) -> str:
     )
 
 
+def _titles(findings: Findings) -> dict[str, str]:
+    """Return the tasks' names as readers know them."""
+    return {task.name: task.title for task in findings.tasks}
+
+
+def _by_task(claim: ClaimFound, titles: dict[str, str]) -> list[str]:
+    """Return on which tasks the first contrast that depends on the task is lower, and on which higher."""
+    turning = [contrast for contrast in claim.contrasts if contrast.shown == BY_TASK]
+    if claim.verdict != BY_TASK or not turning:
+        return []
+    sides = {
+        "lower": [titles.get(each.task, each.task) for each in turning[0].tasks if (each.high or 0) < 0],
+        "higher": [titles.get(each.task, each.task) for each in turning[0].tasks if (each.low or 0) > 0],
+    }
+    return [", ".join(f"{side} on {listed(tasks)}" for side, tasks in sides.items() if tasks)]
+
+
 def _ids(claims: list[ClaimFound]) -> str:
     return f" ({listed([claim.id for claim in claims])})" if claims else ""
 
@@ -69,8 +86,7 @@ def chapter_verdicts(findings: Findings, chapter: str) -> str:
     claims = [claim for claim in findings.claims if claim.chapter == chapter]
     if not claims:
         return "The guide makes no claim that belongs here."
-    titles = {task.name: task.title for task in findings.tasks}
-    rows = []
+    titles, rows = _titles(findings), []
     for claim in claims:
         for contrast in claim.contrasts:
             by_task = {
@@ -94,17 +110,17 @@ def chapter_verdicts(findings: Findings, chapter: str) -> str:
         frame = frame[[column for column in frame.columns if column not in last] + last]
         caption = "Every contrast, with 95 % intervals; p not adjusted for the number of claims"
         table(frame, caption=caption)
-    return " ".join(_sentence(claim) for claim in claims)
+    return " ".join(_sentence(claim, titles) for claim in claims)
 
 
-def _sentence(claim: ClaimFound) -> str:
+def _sentence(claim: ClaimFound, titles: dict[str, str]) -> str:
     """Return a claim with its verdict, and what it rests on."""
     words = f"`{claim.id}`, {claim.words[0].lower()}{claim.words[1:].rstrip('.')}: **{claim.verdict}**"
     if not claim.judged:
         return f"{words}. {claim.reason}".rstrip()
     first = claim.contrasts[0]
-    parts = [f"{contrast_name(first)} {effect(first, first.scale)}"]
-    if claim.verdict == "inconclusive" and first.smallest_margin is not None:
+    parts = [f"{contrast_name(first)} {effect(first, first.scale)}", *_by_task(claim, titles)]
+    if claim.verdict == OPEN and first.smallest_margin is not None:
         parts.append(f"these data exclude a difference beyond {amount(first.smallest_margin, first.scale)}")
         if first.units_needed is not None:
             parts.append(
@@ -122,27 +138,35 @@ def robustness_table(findings: Findings) -> str:
     judged = [claim for claim in findings.claims if claim.judged]
     if not judged:
         return "No claim is judged here, so no verdict can change."
-    rows, firm = [], 0
+    titles, rows, firm = _titles(findings), [], 0
     for claim in judged:
         changed = [each for each in claim.robustness if each.verdict != claim.verdict]
         firm += not changed and "metric-dependent" not in claim.marks
-        secondary = [
-            f"{each.metric.replace('_', ' ')} {effect(each, each.scale)}" for each in claim.secondary
-        ]
+        secondary = [f"{_METRICS[each.metric]} {effect(each, each.scale)}" for each in claim.secondary]
+        others = counted(len(claim.robustness), "other choice")
         corrected = [each.p_corrected for each in claim.contrasts if each.p_corrected is not None]
         rows.append(
             {
                 "claim": claim.id,
                 "verdict": claim.verdict,
-                "otherwise": "; ".join(f"{each.change}: {each.verdict}" for each in changed)
-                or f"the same in all {len(claim.robustness)} variations",
+                "otherwise": "; ".join(f"{_titled(each.change, titles)}: {each.verdict}" for each in changed)
+                or f"the same ({others})",
                 "secondary metric": ", ".join(secondary),
                 "p, overlap corrected": f"{max(corrected):.2g}" if corrected else "",
                 "middle half": amount(claim.contrasts[0].iqm, claim.contrasts[0].scale),
             }
         )
     table(pd.DataFrame(rows), caption="Does the verdict hang on a choice of ours?")
-    return f"{firm} of {len(judged)} verdicts stay the same in every variation and in the secondary metric."
+    return (
+        f"{firm} of {len(judged)} verdicts stay as they are whichever of these choices is changed, and in the "
+        "secondary metric."
+    )
+
+
+def _titled(change: str, titles: dict[str, str]) -> str:
+    """Return a changed choice with the task's name as readers know it."""
+    word, _, name = change.partition(" ")
+    return f"{word} {titles.get(name, name)}"
 
 
 def calibration(findings: Findings) -> Finding | str:
@@ -178,12 +202,13 @@ def calibration(findings: Findings) -> Finding | str:
         for each in found.power
         if each.units in (12, 24)
     ]
-    shams = [each for each in found.shams if each.shown not in ("inconclusive", "no practical difference")]
+    shams = [each for each in found.shams if each.shown not in (OPEN, NO_DIFFERENCE)]
     sentence = f"False verdicts: {listed(words)}; the rule promises at most 5 %."
     if found.shams:
         sentence += (
             f" Of {counted(len(found.shams), 'sham technique')} against the baseline, each by itself, "
-            f"{len(shams)} would have had a verdict."
+            f"{len(shams)} would have had a verdict. What its search chose by luck, such as the learning rate, is "
+            "common to all units of an arm, and no interval covers it."
         )
     if powers:
         sentence += f" Planted effects that are found: {listed(powers)}."

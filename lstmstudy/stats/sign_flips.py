@@ -32,7 +32,7 @@ class Equivalence(NamedTuple):
     margin: float
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=6)
 def flips(n: int, draws: int = DRAWS) -> npt.NDArray[np.float64]:
     """Return ways to sign `n` units, (n_ways, n), the first all plus: all of them, or random ones.
 
