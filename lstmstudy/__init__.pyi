@@ -40,6 +40,7 @@ from .findings import split_bars as split_bars
 from .findings import stopping as stopping
 from .findings import task_table as task_table
 from .findings import technique_effects as technique_effects
+from .findings import validation_optima as validation_optima
 from .findings import verdict_table as verdict_table
 from .findings import weight_changes as weight_changes
 from .findings import weight_table as weight_table

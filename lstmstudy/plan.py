@@ -167,6 +167,11 @@ class Plan:
     def _tuned_file(self) -> Tuned:
         return load_tuned(self.folder)
 
+    @functools.cached_property
+    def n_trials(self) -> int:
+        """From how many trials of random search, on each task, the tuned baseline was chosen; the fewest of all tasks."""
+        return min(self._best(BASELINE, {}, task).trials for task in self.profile.tasks)
+
     @property
     def single_techniques(self) -> dict[str, Arm]:
         """The tuned arms that are compared and consist of one technique, by key of their search."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lstmstudy import paths
 from lstmstudy.ablation import Ablation
 from lstmstudy.claims.findings import study_findings
+from lstmstudy.claims.table import load_claims
 from lstmstudy.data import open_task
 from lstmstudy.missing import train_missing
 from lstmstudy.plan import make_plan, task_cache
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from lstmstudy.arms import Arm
     from lstmstudy.claims.document import Findings
+    from lstmstudy.claims.table import Claim
     from lstmstudy.data import Fold, TaskInfo
     from lstmstudy.plan import Plan
     from lstmstudy.runs import Outcome, Run
@@ -98,6 +100,11 @@ class Study:
                 raise MissingRunsError(f"A run has no outcome; `make report` trains it. Received: {run=}")
             self._loaded[run.identity] = outcome
         return self._loaded[run.identity]
+
+    @property
+    def claims(self) -> dict[str, Claim]:
+        """The guide's claims by id, as ``params/claims.yaml`` has them."""
+        return load_claims(self.plan.folder)
 
     def findings(self) -> Findings:
         """Return the verdicts on all claims, from the runs that are stored; nothing is trained.

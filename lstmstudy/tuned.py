@@ -91,11 +91,13 @@ class Best:
         learning_rate: Adam's step size.
         settings: The settings of the technique by name; none for the baseline.
         note: Where they come from if that task was not tuned at that size: sentences, else "".
+        trials: From how many draws they were chosen, on each task.
     """
 
     learning_rate: float
     settings: dict[str, Any]
     note: str = ""
+    trials: int = 0
 
 
 _Sizes = dict[str, dict[str, dict[str, Found]]]
@@ -128,7 +130,7 @@ class Tuned:
         elsewhere = "" if size == f"{layers}x{width}" else f"Tuned at {size}, the nearest size."
         if task in found:
             chosen = found[task].best
-            return Best(chosen.learning_rate, dict(chosen.settings), elsewhere)
+            return Best(chosen.learning_rate, dict(chosen.settings), elsewhere, len(found[task].trials))
         median = f"The median winner over {', '.join(sorted(found))}."
         return replace(_median(list(found.values())), note=f"{median} {elsewhere}".rstrip())
 
@@ -232,7 +234,7 @@ def _median(found: Sequence[Found]) -> Best:
         if key != "learning_rate"
     }
     rate = first.search["learning_rate"].median([each.best.learning_rate for each in found])
-    return Best(rate, {**first.best.settings, **drawn})
+    return Best(rate, {**first.best.settings, **drawn}, trials=min(len(each.trials) for each in found))
 
 
 class _Line(dict[str, Any]):

@@ -87,13 +87,18 @@ class Made:
         (self.folder / "mine.yaml").write_text(profile, encoding="utf-8")
         write_tuned(self.folder, TASKS, size="2x4")
         self.claims(claims)
-        self.plan = Plan(load_profile("mine", self.folder), dict(MADE), self.folder)
+        self.plan = self.plan_of(self.folder)
         self.effects = {}  # ln of the factor on the test error, by (name of the run, task) or name
         self.noise = 0.1  # standard deviation of ln of the test error, by unit and arm
         self.base = dict.fromkeys(TASKS, 1.0)  # test error of the baseline at the selected epoch
         self.diverged = set()  # (name of the run, task, seed)
         self.missing = set()  # the same
         self.change = lambda _, result: result  # what else is made of a result
+
+    @staticmethod
+    def plan_of(folder):
+        """Return the plan of the parameters in a folder."""
+        return Plan(load_profile("mine", folder), dict(MADE), folder)
 
     def claims(self, text):
         """Write the claims."""

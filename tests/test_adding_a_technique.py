@@ -126,12 +126,15 @@ def test_the_search_finds_a_strength_of_the_new_technique(added):
 
 
 def test_the_plan_counts_the_runs_of_the_new_technique(added):
-    """Its chapter has the baseline, the arms of its grid with one unit, its tuned arm and the tuned baseline."""
+    """Its chapter has the baseline, the arms of its grid with one unit, its tuned arm and the tuned baseline.
+
+    Claims about the baseline alone need it on the seed of the search too.
+    """
     copy, _ = added
     strengths = len(yaml.safe_load(block("yaml"))["grid"]["sd"])
     missing = copy.missing()
     assert missing[f"11_{NAME}"] == 2 + strengths * 1 + 2 * 2
-    assert missing["99_comparison"] == (1 + 2 + 1) * 2
+    assert missing["99_comparison"] == (1 + 2 + 1) * 2 + 1
 
 
 def test_the_registry_finds_the_technique_and_no_other_run_changes(prepared, added):

@@ -252,9 +252,12 @@ def test_references_and_floor_stand_beside_every_fold() -> None:
         )
         for references in task.references:
             assert set(references) == expected
-            for scores in references.values():
-                assert set(scores) == {info.metric, info.secondary}
-                assert all(0 < score < 10 for score in scores.values())
+            *_, linear = references
+            for name, scores in references.items():
+                training = {f"train {metric}" for metric in (info.metric, info.secondary) if name == linear}
+                assert set(scores) == {info.metric, info.secondary} | training
+                assert all(0 < scores[metric] < 10 for metric in (info.metric, info.secondary))
+                assert all(0 <= scores[metric] < 10 for metric in training)
         assert (task.floor is not None) == (
             info.name in {"mackey_glass", "stationary_series", "changing_series"}
         )

@@ -21,7 +21,7 @@ from lstmstudy.techniques import Dropout, EarlyStopping
 PROFILE = """\
 tasks: [sunspots, digits_rows]
 techniques: [dropout, recurrent_dropout, early_stopping]
-units: 4
+units: 6
 network: {layers: 1, width: 4}
 training: {epochs: 6, batch_size: 32, learning_rate: 0.003}
 grids:
@@ -57,13 +57,13 @@ class Bench:
         self.study = open_study("mine", store=store, folder=folder / "params")
         for arm, (validation, test) in ARMS.items():
             for task in METRICS:
-                for seed in range(4):
+                for seed in range(6):
                     self.store(arm, task, seed, validation * FALLING, test * FALLING)
 
     def run(self, arm, task, seed):
         """Return a run by the name of its arm."""
         arms = {each.name: each for each in (self.study.baseline, *grid(self.study))}
-        return self.study.plan.run(arms[arm].recipe, self.study.plan.units(task, 4)[seed])
+        return self.study.plan.run(arms[arm].recipe, self.study.plan.units(task, 6)[seed])
 
     def remove(self, arm, task, seed):
         """Take an outcome away, if it is there."""
@@ -143,7 +143,7 @@ def sentences(ablation, shown=None):
         **{name: finding.sentence for name, finding in shown.items()},
         "reference_table": findings.reference_table(ablation, ablation.plan.baseline),
         "task_table": findings.task_table(ablation),
-        "cost_table": findings.cost_table(ablation),
+        "cost_table": findings.cost_table(ablation, ()),
     }
 
 
@@ -193,7 +193,7 @@ def test_sentences_carry_the_numbers_of_the_outcomes(bench, tables):
     assert said["paired_differences of dropout"].startswith(
         "Of 2 arms with dropout, 2 have an interval wholly"
     )
-    assert "over 8 paired units" in said["paired_differences of dropout"]
+    assert "over 12 paired units" in said["paired_differences of dropout"]
     # Patience 1 stops after epoch 4 and goes back to epoch 3: half the error of the last epoch.
     assert (
         f"validation chooses 1: test error {half} against the last epoch, after 4.0 of 6" in said["stopping"]
@@ -206,7 +206,7 @@ def test_a_changed_outcome_changes_the_sentences(bench):
     """With other test errors of an arm its sentences differ, and those that do not speak of it stay."""
     before = sentences(bench.ablate())
     for task in METRICS:
-        for seed in range(4):
+        for seed in range(6):
             bench.store("dropout 0.3 per step", task, seed, 0.8 * FALLING, 0.6 * FALLING)
     after = sentences(bench.ablate())
     changed = {name for name in before if before[name] != after[name]}
@@ -221,7 +221,7 @@ def test_a_changed_outcome_changes_the_sentences(bench):
 def test_the_chosen_strength_is_the_one_of_validation(bench):
     """An arm with the best test error and a worse validation error is not chosen."""
     for task in METRICS:
-        for seed in range(4):
+        for seed in range(6):
             bench.store("dropout 0.1 per step", task, seed, 0.95 * FALLING, 0.1 * FALLING)
     ablation = bench.ablate()
     chosen = "dropout 0.3 per step"
@@ -231,7 +231,7 @@ def test_the_chosen_strength_is_the_one_of_validation(bench):
 
 def test_a_technique_that_turns_with_the_task_is_named(bench, tables):
     """Better on one task and worse on the other, each with an interval clear of zero, is said so."""
-    for seed in range(4):
+    for seed in range(6):
         bench.store("recurrent dropout 0.2 per sequence", "sunspots", seed, 1.1 * FALLING, 0.7 * FALLING)
     said = findings.task_table(bench.ablate())
     assert said.startswith("Of 3 techniques, 1 depend")
@@ -244,7 +244,7 @@ def test_a_network_that_loses_to_a_simple_method_is_told(bench, tables):
     """The stand-in references have errors of 1.0 and 1.1: below them it wins, above them it loses."""
     ablation = bench.ablate()
     assert findings.reference_table(ablation, ablation.plan.baseline).startswith("The baseline beats every")
-    for seed in range(4):
+    for seed in range(6):
         bench.store("baseline", "sunspots", seed, FALLING, 4 * FALLING)
     ablation = bench.ablate()
     said = findings.reference_table(ablation, ablation.plan.baseline)
@@ -256,11 +256,11 @@ def test_a_network_that_loses_to_a_simple_method_is_told(bench, tables):
 def test_the_dearest_technique_is_told_by_its_seconds(bench):
     """Runs that took three times as long make their technique the dearest, three times the baseline."""
     for task in METRICS:
-        for seed in range(4):
+        for seed in range(6):
             bench.store(
                 "recurrent dropout 0.2 per sequence", task, seed, 1.1 * FALLING, 1.2 * FALLING, seconds=6.0
             )
-    assert findings.cost_table(bench.ablate()) == (
+    assert findings.cost_table(bench.ablate(), ()) == (
         "The dearest is recurrent dropout 0.2 per sequence: 3.00 times the baseline's seconds."
     )
 
@@ -269,9 +269,9 @@ def test_the_dearest_technique_is_told_by_its_seconds(bench):
     ("arm", "seeds", "epochs"),
     [
         ("baseline", [1], 0),
-        ("baseline", range(4), 3),
+        ("baseline", range(6), 3),
         ("dropout 0.3 per step", [1], 3),
-        ("dropout 0.3 per step", range(4), 0),
+        ("dropout 0.3 per step", range(6), 0),
     ],
 )
 def test_diverged_runs_are_told_and_stop_nothing(bench, arm, seeds, epochs):
@@ -285,7 +285,7 @@ def test_diverged_runs_are_told_and_stop_nothing(bench, arm, seeds, epochs):
 
 def test_a_diverged_arm_is_no_better_for_it(bench):
     """A diverged run counts as the naive reference, so that an arm of diverged runs is the worst of its technique."""
-    bench.diverge("dropout 0.3 per step", "sunspots", range(4), 3)
+    bench.diverge("dropout 0.3 per step", "sunspots", range(6), 3)
     assert bench.ablate().chosen("dropout").name == "dropout 0.1 per step"
 
 
@@ -308,8 +308,8 @@ def test_a_missing_run_takes_its_unit_out_of_every_number(bench):
     """Without one outcome the other units of its task still speak; without any there is an error that says so."""
     bench.remove("dropout 0.1 per step", "digits_rows", 2)
     said = sentences(bench.ablate())
-    assert "over 7 paired units" in said["paired_differences of early_stopping"]
-    for seed in range(4):
+    assert "over 11 paired units" in said["paired_differences of early_stopping"]
+    for seed in range(6):
         bench.remove("dropout 0.1 per step", "digits_rows", seed)
     with pytest.raises(MissingRunsError, match=r"Received: task='digits_rows'"):
         findings.ranking(bench.ablate())

@@ -68,7 +68,8 @@ def test_there_is_a_notebook_for_every_technique():
     assert {"00_overfitting", "99_comparison"} <= NOTEBOOKS.keys()
     for technique in TECHNIQUES:
         code = [cell.source for cell in code_cells(load_technique(technique).notebook)]
-        assert any(f'study.arms("{technique}")' in source for source in code)
+        asked = [f'study.{kind}("{technique}")' for kind in ("arms", "tuned")]
+        assert any(words in source for words in asked for source in code)
 
 
 @every_notebook

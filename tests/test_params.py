@@ -129,8 +129,9 @@ def test_tuned_arms_are_compared_by_name_or_by_technique(folder):
 
 
 def test_every_line_of_the_shipped_files_says_why():
-    """Each value in a file of params/ has a comment behind it."""
-    files = {path for path in paths.PARAMS.rglob("*.yaml") if path != paths.PARAMS / "tuned.yaml"}
+    """Each value in a file of params/ has a comment behind it; two files explain their keys at the head."""
+    headed = {paths.PARAMS / name for name in ("tuned.yaml", "claims.yaml")}
+    files = set(paths.PARAMS.rglob("*.yaml")) - headed
     assert len({path.parent for path in files}) == 3
     for file in files:
         for line in file.read_text(encoding="utf-8").splitlines():
@@ -310,13 +311,13 @@ def test_a_profile_is_named_by_plain_letters(folder, name):
     assert message.endswith(f"Received: profile={name!r}")
 
 
-@pytest.mark.parametrize("name", ["store", "tuned"])
+@pytest.mark.parametrize("name", ["store", "tuned", "claims"])
 def test_a_profile_takes_no_name_that_the_study_uses_itself(folder, name):
-    """reports/store/ holds the runs and params/tuned.yaml the tuned strengths, so these are no profiles."""
+    """reports/store/ holds the runs, params/ the tuned strengths and the claims, so these are no profiles."""
     shutil.copy(folder / "mine.yaml", folder / f"{name}.yaml")
     assert name not in profile_names(folder)
     assert (
-        f"(not store or tuned), such as mine for params/mine.yaml. Received: profile={name!r}"
+        f"(not store or tuned or claims), such as mine for params/mine.yaml. Received: profile={name!r}"
         in message_of(folder, name)
     )
 

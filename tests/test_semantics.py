@@ -106,7 +106,6 @@ class Louder(Technique):
     name: ClassVar[str] = "louder"
     title: ClassVar[str] = "louder"
     reference: ClassVar[str] = "none"
-    claims: ClassVar[tuple[str, ...]] = ()
     is_off: ClassVar[bool] = False
 
     def before_lstm(self, name):

@@ -171,8 +171,10 @@ class Findings(_Part):
 
     version: int = Field(default=VERSION, description="of this document")
     profile: str
-    trials: int = Field(description="draws of random search for each arm and task")
-    search_units: int = Field(description="seeds that trained each draw")
+    trials: int = Field(description="draws of random search from which each arm was chosen, on each task")
+    tuned: dict[str, str] = Field(
+        description="by task, where its winners come from if it was not tuned at this size"
+    )
     tasks: tuple[TaskFacts, ...]
     claims: tuple[ClaimFound, ...]
     calibration: Calibration

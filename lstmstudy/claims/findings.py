@@ -110,8 +110,8 @@ def found(plan: Plan, tables: Tables, problems: Sequence[str]) -> Findings:
     family = [claim.id for claim in claims if claim.judged]
     return Findings(
         profile=plan.profile.name,
-        trials=plan.profile.tuning.trials,
-        search_units=plan.profile.tuning.units,
+        trials=plan.n_trials,
+        tuned=plan.tuned_notes,
         tasks=tuple(_facts(plan, name) for name in plan.profile.tasks),
         claims=tuple(claims),
         calibration=_calibration(plan, rows, family, overlap),

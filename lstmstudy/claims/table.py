@@ -101,6 +101,7 @@ class Claim(Section):
         units: The fewest units of each task with which it is judged.
         each_task: Whether it must hold on every task by itself.
         described: Why it is shown and not judged.
+        strengths: The range that the claim speaks of, if it speaks of one.
     """
 
     words: str = Field(description="a sentence")
@@ -113,6 +114,9 @@ class Claim(Section):
     units: int = Field(default=12, ge=1, description="a positive integer")
     each_task: bool = Field(default=False, description="true or false")
     described: str | None = Field(default=None, description="a sentence")
+    strengths: Annotated[tuple[float, float] | None, BeforeValidator(_as_tuple)] = Field(
+        default=None, description="a list of two numbers, the lower and the upper end"
+    )
 
     @model_validator(mode="after")
     def _judged_or_described(self) -> Self:

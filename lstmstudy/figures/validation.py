@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -92,7 +93,7 @@ def plot_estimates(
 ) -> Axes:
     """Draw, in a row per scheme, every realization as a dot, and the mean with its 95 % interval.
 
-    Of more than 50 realizations a faint bar from the 10 % to the 90 % quantile is drawn instead. The x axis is a log ratio, labelled in percent; the band is ±5 %. An interval needs two realizations.
+    Of more than 50 realizations a faint bar from the 10 % to the 90 % quantile is drawn instead. The x axis is a log ratio, labelled in percent; the band is ±5 %. An interval needs six realizations.
 
     Args:
         schemes: By name, from the top.
@@ -106,6 +107,7 @@ def plot_estimates(
     ax = new_axes(ax, height=1.1 + 0.46 * len(schemes))
     shown = {name: _spread(each.log_ratios) for name, each in schemes.items()}
     ends = [end for name, each in schemes.items() for end in (*shown[name], each.low, each.high)]
+    ends = [end for end in ends if math.isfinite(end)]
     low, high = 0.0 if sizes else min(-1.6 * MARGIN, *ends), max(1.6 * MARGIN, *ends)
     pad = 0.05 * (high - low)
     percent_axis(ax, "x", low if sizes else low - pad, high + pad)
@@ -118,7 +120,7 @@ def plot_estimates(
             ax.plot(shown[name], [place, place], color=colour, lw=9, alpha=0.25, solid_capstyle="butt")
         else:
             _dots(ax, place, each.log_ratios)
-        if len(each.log_ratios) > 1:
+        if math.isfinite(each.low):
             ax.plot([each.low, each.high], [place, place], color=colour, lw=2.2, solid_capstyle="round")
         ax.plot(each.mean, place, marker="o", color=colour, ls="none", ms=8, mec=INK, mew=0.8, zorder=4)
     faint = "80 % of realizations" if many else "one realization"

@@ -29,6 +29,7 @@ from lstmstudy.findings.stopping import stopping as stopping
 from lstmstudy.findings.techniques import arm_curves as arm_curves
 from lstmstudy.findings.techniques import dose_response as dose_response
 from lstmstudy.findings.techniques import paired_differences as paired_differences
+from lstmstudy.findings.techniques import validation_optima as validation_optima
 from lstmstudy.findings.validation import estimate_bias as estimate_bias
 from lstmstudy.findings.validation import estimate_errors as estimate_errors
 from lstmstudy.findings.validation import linear_check as linear_check

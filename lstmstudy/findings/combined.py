@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.figures import panels, plot_ranking, style, table
-from lstmstudy.findings.finding import Finding, interval, listed, of_arms, percent
+from lstmstudy.findings.finding import Finding, between, interval, listed, of_arms, percent
 from lstmstudy.techniques.combination import Combination
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def interactions(ablation: Ablation) -> str:
             {
                 "parts": effect.arm,
                 "together against the sum": percent(effect.estimate),
-                "95 % interval": f"{percent(effect.low)} to {percent(effect.high)}",
+                "95 % interval": between(effect.low, effect.high).removeprefix("95 % interval "),
                 "help": words if surely else "not clear",
             }
         )

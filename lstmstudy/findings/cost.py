@@ -10,29 +10,35 @@ from lstmstudy.figures import effect_text, table
 from lstmstudy.findings.finding import finite, of_arms
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lstmstudy.ablation import Ablation
-    from lstmstudy.claims.document import Findings
+    from lstmstudy.claims.document import ArmCost
 
 
 @of_arms
-def cost_table(ablation: Ablation, findings: Findings) -> str:
+def cost_table(ablation: Ablation, costs: Sequence[ArmCost]) -> str:
     """Show seconds, parameters and updates of each chosen arm beside the baseline's; return a sentence.
 
     Seconds are those recorded when the run was trained, without compiling.
+
+    Args:
+        ablation: The arms.
+        costs: What arms cost apart from seconds, as in the study's findings.
     """
     import pandas as pd
 
     control = ablation.control
     arms = [control, *ablation.finalists]
     base = {info.name: np.median(ablation.seconds(control, info.name)) for info in ablation.infos}
-    costs = {cost.arm: cost for cost in findings.arms}
+    known = {cost.arm: cost for cost in costs}
     rows = []
     for arm in arms:
         fitting = [info.name for info in ablation.infos if ablation.fits(arm, info.name)]
         relative = [np.median(ablation.seconds(arm, task)) / base[task] for task in fitting]
         epochs = [np.mean(finite(ablation.cost(arm, task))) for task in fitting]
         seconds = [np.median(ablation.seconds(arm, task)) for task in fitting]
-        cost = costs.get(arm.name)
+        cost = known.get(arm.name)
         rows.append(
             {
                 "arm": arm.name,

@@ -105,7 +105,14 @@ def percent(log_ratio: float) -> str:
 
 def interval(effect: Effect) -> str:
     """Return an effect in percent with its 95 % interval."""
-    return f"{percent(effect.estimate)} (95 % interval {percent(effect.low)} to {percent(effect.high)})"
+    return f"{percent(effect.estimate)} ({between(effect.low, effect.high)})"
+
+
+def between(low: float, high: float) -> str:
+    """Return a 95 % interval of log ratios in words; it says so where there are too few units for one."""
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return "too few units for an interval"
+    return f"95 % interval {percent(low)} to {percent(high)}"
 
 
 def listed(items: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.figures import panels, plot_arm_curves, plot_dose_response, plot_paired_differences, style
-from lstmstudy.findings.finding import Finding, finite, interval, listed, number, of_arms, percent
+from lstmstudy.findings.finding import Finding, between, finite, interval, listed, number, of_arms, percent
 from lstmstudy.stats.sample import Sample, bootstrap_interval
 from lstmstudy.techniques.normalization import MOMENTUM, BatchStatistics
 
@@ -122,8 +122,8 @@ def lengths(ablation: Ablation, technique: str = "layer_norm") -> Finding:
     sentence = (
         f"{_title(arm).capitalize()} changes the test error by {interval(ablation.effect(arm, padded.name))} on "
         f"padded sequences and by {interval(ablation.effect(arm, cut.name))} on the same ones cut to {cut.window} "
-        f"steps; the first relative to the second is {percent(float(difference.mean()))} (95 % interval "
-        f"{percent(low)} to {percent(high)}) over {len(pairs)} pairs of units."
+        f"steps; the first relative to the second is {percent(float(difference.mean()))} "
+        f"({between(low, high)}) over {len(pairs)} pairs of units."
     )
     alt = "Change of test error against none: " + listed(
         [f"{effect.arm} {interval(effect)}" for effect in effects]

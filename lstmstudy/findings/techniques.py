@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmstudy.figures import panels, plot_arm_curves, plot_dose_response, plot_paired_differences, style
+from lstmstudy.figures import (
+    panels,
+    plot_arm_curves,
+    plot_dose_response,
+    plot_paired_differences,
+    style,
+    table,
+)
 from lstmstudy.findings.finding import (
     Finding,
     counted,
@@ -21,6 +28,7 @@ from lstmstudy.findings.finding import (
 if TYPE_CHECKING:
     from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
+    from lstmstudy.claims.table import Claim
 
 
 @of_arms
@@ -76,6 +84,39 @@ def dose_response(ablation: Ablation, technique: str, *, strength: str = "rate")
         + "."
     )
     return Finding(figure, alt, sentence)
+
+
+@of_arms
+def validation_optima(ablation: Ablation, technique: str, claim: Claim) -> str:
+    """Show which strength has the lowest validation error in each unit; return the share within a claim's range.
+
+    The baseline stands for a strength of 0. Units of all tasks on which the grid is trained count, for each
+    form of the technique.
+    """
+    import pandas as pd
+
+    arms, (low, high) = ablation.arms_of(technique), claim.strengths or (0.0, np.inf)
+    rows, inside, total = [], 0, 0
+    for variant in dict.fromkeys(arm.technique.variant for arm in arms if arm.technique):
+        own = [arm for arm in arms if arm.technique and arm.technique.variant == variant]
+        strengths = [0.0, *(arm.technique.strength for arm in own if arm.technique)]
+        for info in ablation.infos:
+            errors = [
+                ablation.counted_errors(arm, info.name, part="validation") for arm in (ablation.control, *own)
+            ]
+            best = np.array(strengths)[np.argmin(errors, axis=0)]
+            inside += int(((best >= low) & (best <= high)).sum())
+            total += len(best)
+            counts = {f"{strength:g}": int((best == strength).sum()) for strength in strengths}
+            rows.append({"task": info.title, "form": variant, **counts})
+    table(
+        pd.DataFrame(rows), caption="Units in which each strength has the lowest validation error; 0 is none"
+    )
+    return (
+        f"The best strength on validation lies between {low:g} and {high:g} in {inside} of "
+        f"{counted(total, 'case')} (a unit with each form); it is described, not judged, as there is no share that "
+        "chance would give."
+    )
 
 
 @of_arms

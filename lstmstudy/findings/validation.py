@@ -235,7 +235,12 @@ def _compared(series: Mapping[str, Mapping[str, np.ndarray]], what: str, xlabel:
             n = len(next(iter(values.values())))
             means = [f"{scheme} {text(each.mean)}" for scheme, each in schemes.items()]
             words.append(f"{title} ({n} realization{'s' if n > 1 else ''}): {listed(means)}")
-            ends = [f"{scheme} {text(each.low)} to {text(each.high)}" for scheme, each in schemes.items()]
+            ends = [
+                f"{scheme} {text(each.low)} to {text(each.high)}"
+                if np.isfinite(each.low)
+                else f"{scheme} too few realizations for one"
+                for scheme, each in schemes.items()
+            ]
             spans.append(f"{title}: {listed(ends)}")
     alt = f"{what}, 95 % intervals of the mean. {'; '.join(spans)}."
     return Finding(figure, alt, f"{what}. {'; '.join(words)}.")

@@ -80,10 +80,15 @@ def _ids(claims: list[ClaimFound]) -> str:
 
 
 def chapter_verdicts(findings: Findings, chapter: str) -> str:
-    """Show every contrast of a chapter's claims, over all tasks and on each; return the verdicts in a sentence."""
+    """Show every contrast of a chapter's claims, over all tasks and on each; return the verdicts in a sentence.
+
+    Args:
+        findings: Those of the study.
+        chapter: Name of the chapter without its number, such as "dropout".
+    """
     import pandas as pd
 
-    claims = [claim for claim in findings.claims if claim.chapter == chapter]
+    claims = [claim for claim in findings.claims if claim.chapter.partition("_")[2] == chapter]
     if not claims:
         return "The guide makes no claim that belongs here."
     titles, rows = _titles(findings), []

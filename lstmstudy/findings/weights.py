@@ -174,13 +174,14 @@ def _points(change: Change) -> str:
     if not np.isfinite(change.estimate):
         return "not available"
     numbers = [f"{number:+.1f}".replace("-", "\N{MINUS SIGN}") for number in change[3:]]
-    return f"{numbers[0]} [{numbers[1]}, {numbers[2]}]"
+    return f"{numbers[0]} [{numbers[1]}, {numbers[2]}]" if np.isfinite(change.low) else numbers[0]
 
 
 def _percents(change: Change) -> str:
     if not np.isfinite(change.estimate):
         return "not available"
-    return f"{percent(change.estimate)} [{percent(change.low)}, {percent(change.high)}]"
+    ends = f" [{percent(change.low)}, {percent(change.high)}]" if np.isfinite(change.low) else ""
+    return f"{percent(change.estimate)}{ends}"
 
 
 def _told(share: Change, norm: Change) -> str:

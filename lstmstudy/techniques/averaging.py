@@ -40,7 +40,6 @@ class Averaging(Technique):
         "Lakshminarayanan et al. 2017, arXiv:1612.01474; "
         "Hewamalage et al. 2021, International Journal of Forecasting 37"
     )
-    claims: ClassVar[tuple[str, ...]] = ("averaging", "ensemble-variance")
 
     def __post_init__(self) -> None:
         check_count("models", self.models, "the number of models that are averaged")

@@ -44,7 +44,6 @@ class Bagging(Technique):
     reference: ClassVar[str] = (
         "Breiman 1996, Machine Learning 24; Bergmeir et al. 2016, International Journal of Forecasting 32"
     )
-    claims: ClassVar[tuple[str, ...]] = ("bagging", "ensemble-variance")
     modules: ClassVar[tuple[str, ...]] = ("lstmstudy.techniques.bagging",)
 
     def __post_init__(self) -> None:

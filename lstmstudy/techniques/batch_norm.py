@@ -31,7 +31,6 @@ class BatchNorm(BatchStatistics):
     name: ClassVar[str] = "batch_norm"
     title: ClassVar[str] = "batch norm"
     reference: ClassVar[str] = "Ioffe and Szegedy 2015, arXiv:1502.03167"
-    claims: ClassVar[tuple[str, ...]] = ("bn-hurts", "ln-over-bn")
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.batch_norm",
         "lstmstudy.techniques.normalization",

@@ -45,7 +45,6 @@ class Boosting(Technique):
     reference: ClassVar[str] = (
         "Friedman et al. 2000, Annals of Statistics 28; Friedman 2001, Annals of Statistics 29"
     )
-    claims: ClassVar[tuple[str, ...]] = ("boosting",)
     values: ClassVar[tuple[str, ...]] = ("stages", "shrinkage")
     modules: ClassVar[tuple[str, ...]] = ("lstmstudy.techniques.boosting",)
 

@@ -37,7 +37,6 @@ class Bundle(Combination):
     name: ClassVar[str] = "bundle"
     title: ClassVar[str] = "bundle"
     reference: ClassVar[str] = "a guide's recommendation; no published source"
-    claims: ClassVar[tuple[str, ...]] = ("combined",)
 
     def parts(self) -> tuple[Technique, ...]:
         """Return the techniques that are switched on together; stopping is the reading."""

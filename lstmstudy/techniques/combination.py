@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from lstmstudy.settings import check_count
 from lstmstudy.techniques.dropout import Dropout
@@ -32,8 +32,6 @@ class Combination(Technique):
     rate: float
     l2: float
     patience: int
-
-    claims: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         check_count("patience", self.patience, "the number of epochs without improvement")

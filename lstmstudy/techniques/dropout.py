@@ -36,7 +36,6 @@ class Dropout(Technique):
     reference: ClassVar[str] = (
         "Zaremba et al. 2014, arXiv:1409.2329; Gal and Ghahramani 2016, arXiv:1512.05287"
     )
-    claims: ClassVar[tuple[str, ...]] = ("dropout", "dropout-range", "variational")
     values: ClassVar[tuple[str, ...]] = ("rate",)
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.dropout",

@@ -27,7 +27,6 @@ class EarlyStopping(Technique):
     name: ClassVar[str] = "early_stopping"
     title: ClassVar[str] = "early stopping, patience"
     reference: ClassVar[str] = "Prechelt 1998, Early stopping, but when?"
-    claims: ClassVar[tuple[str, ...]] = ("early-stopping",)
     is_reading: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -35,7 +35,6 @@ class GradientClipping(Technique):
     name: ClassVar[str] = "gradient_clipping"
     title: ClassVar[str] = "gradient clipping"
     reference: ClassVar[str] = "Pascanu et al. 2013, arXiv:1211.5063"
-    claims: ClassVar[tuple[str, ...]] = ()
     values: ClassVar[tuple[str, ...]] = ("norm",)
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.gradient_clipping",

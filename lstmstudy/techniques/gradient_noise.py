@@ -34,7 +34,6 @@ class GradientNoise(Technique):
     name: ClassVar[str] = "gradient_noise"
     title: ClassVar[str] = "gradient noise"
     reference: ClassVar[str] = "Neelakantan et al. 2015, arXiv:1511.06807"
-    claims: ClassVar[tuple[str, ...]] = ("gradient-noise", "flat-minima")
     values: ClassVar[tuple[str, ...]] = ("eta", "gamma")
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.gradient_noise",

@@ -30,7 +30,6 @@ class Jitter(Technique):
     name: ClassVar[str] = "jitter"
     title: ClassVar[str] = "jitter"
     reference: ClassVar[str] = "Um et al. 2017, arXiv:1706.00527"
-    claims: ClassVar[tuple[str, ...]] = ("jitter",)
     values: ClassVar[tuple[str, ...]] = ("sd",)
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.jitter",

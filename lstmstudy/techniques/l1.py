@@ -30,5 +30,4 @@ class L1(WeightPenalty):
     name: ClassVar[str] = "l1"
     title: ClassVar[str] = "L1"
     reference: ClassVar[str] = "Tibshirani 1996, Journal of the Royal Statistical Society B 58"
-    claims: ClassVar[tuple[str, ...]] = ("l1-sparse", "l1-helps", "l2-over-l1")
     values: ClassVar[tuple[str, ...]] = ("l1",)

@@ -32,5 +32,4 @@ class L1L2(WeightPenalty):
     name: ClassVar[str] = "l1l2"
     title: ClassVar[str] = "L1L2"
     reference: ClassVar[str] = "Zou and Hastie 2005, Journal of the Royal Statistical Society B 67"
-    claims: ClassVar[tuple[str, ...]] = ("l1l2",)
     values: ClassVar[tuple[str, ...]] = ("l1", "l2")

@@ -30,5 +30,4 @@ class L2(WeightPenalty):
     name: ClassVar[str] = "l2"
     title: ClassVar[str] = "L2"
     reference: ClassVar[str] = "Krogh and Hertz 1992, A simple weight decay can improve generalization"
-    claims: ClassVar[tuple[str, ...]] = ("l2-small", "l2-helps", "l2-over-l1", "stopping-not-enough")
     values: ClassVar[tuple[str, ...]] = ("l2",)

@@ -29,13 +29,6 @@ class LayerNorm(Normalization):
     name: ClassVar[str] = "layer_norm"
     title: ClassVar[str] = "layer norm"
     reference: ClassVar[str] = "Ba, Kiros and Hinton 2016, arXiv:1607.06450"
-    claims: ClassVar[tuple[str, ...]] = (
-        "ln-helps",
-        "ln-over-bn",
-        "ln-small-batch",
-        "ln-variable-length",
-        "ln-convergence",
-    )
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.layer_norm",
         "lstmstudy.techniques.normalization",

@@ -35,7 +35,6 @@ class MagnitudeWarp(Technique):
     name: ClassVar[str] = "magnitude_warp"
     title: ClassVar[str] = "magnitude warp"
     reference: ClassVar[str] = "Um et al. 2017, arXiv:1706.00527"
-    claims: ClassVar[tuple[str, ...]] = ()
     values: ClassVar[tuple[str, ...]] = ("sd",)
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.magnitude_warp",

@@ -33,7 +33,6 @@ class MaxNorm(Technique):
     name: ClassVar[str] = "max_norm"
     title: ClassVar[str] = "max-norm"
     reference: ClassVar[str] = "Srebro and Shraibman 2005; Hinton et al. 2012, arXiv:1207.0580"
-    claims: ClassVar[tuple[str, ...]] = ()
     values: ClassVar[tuple[str, ...]] = ("limit",)
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.max_norm",

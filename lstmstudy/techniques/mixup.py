@@ -31,7 +31,6 @@ class Mixup(Technique):
     name: ClassVar[str] = "mixup"
     title: ClassVar[str] = "mixup"
     reference: ClassVar[str] = "Zhang, Cisse, Dauphin, Lopez-Paz 2018, arXiv:1710.09412"
-    claims: ClassVar[tuple[str, ...]] = ()
     values: ClassVar[tuple[str, ...]] = ("alpha",)
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.mixup",

@@ -41,7 +41,6 @@ class MonteCarloDropout(Technique):
     name: ClassVar[str] = "monte_carlo_dropout"
     title: ClassVar[str] = "Monte Carlo dropout"
     reference: ClassVar[str] = "Gal and Ghahramani 2016, arXiv:1506.02142 and arXiv:1512.05287"
-    claims: ClassVar[tuple[str, ...]] = ()
     values: ClassVar[tuple[str, ...]] = ("rate",)
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.monte_carlo_dropout",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from lstmstudy.settings import check_choice, check_factor
 from lstmstudy.techniques.technique import Technique
@@ -24,8 +24,6 @@ class Normalization(Technique):
     """
 
     epsilon: float = EPSILON
-
-    claims: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         check_factor("epsilon", self.epsilon, "what is added to the variance")

@@ -31,7 +31,6 @@ class Permutation(Technique):
     name: ClassVar[str] = "permutation"
     title: ClassVar[str] = "permutation"
     reference: ClassVar[str] = "Um et al. 2017, arXiv:1706.00527"
-    claims: ClassVar[tuple[str, ...]] = ("permutation",)
     values: ClassVar[tuple[str, ...]] = ("segments",)
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.permutation",

@@ -40,7 +40,6 @@ class RecurrentDropout(Technique):
     reference: ClassVar[str] = (
         "Gal and Ghahramani 2016, arXiv:1512.05287; Semeniuta et al. 2016, arXiv:1603.05118"
     )
-    claims: ClassVar[tuple[str, ...]] = ("recurrent", "variational")
     values: ClassVar[tuple[str, ...]] = ("rate",)
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.recurrent_dropout",

@@ -30,7 +30,6 @@ class Scaling(Technique):
     name: ClassVar[str] = "scaling"
     title: ClassVar[str] = "scaling"
     reference: ClassVar[str] = "Um et al. 2017, arXiv:1706.00527"
-    claims: ClassVar[tuple[str, ...]] = ()
     values: ClassVar[tuple[str, ...]] = ("sd",)
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.scaling",

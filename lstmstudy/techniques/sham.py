@@ -33,7 +33,6 @@ class Sham(Technique):
     name: ClassVar[str] = "sham"
     title: ClassVar[str] = "sham"
     reference: ClassVar[str] = "Lipsitch, Tchetgen Tchetgen and Cohen 2010, Epidemiology 21"
-    claims: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         check_count("strength", self.strength, "which random streams it draws from", least=0)

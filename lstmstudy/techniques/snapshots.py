@@ -40,7 +40,6 @@ class Snapshots(Technique):
     name: ClassVar[str] = "snapshots"
     title: ClassVar[str] = "snapshots"
     reference: ClassVar[str] = "Huang et al. 2017, arXiv:1704.00109"
-    claims: ClassVar[tuple[str, ...]] = ()
     modules: ClassVar[tuple[str, ...]] = ("lstmstudy.techniques.snapshots",)
     replayable: ClassVar[bool] = False
 

@@ -39,7 +39,6 @@ class Technique:
     name: ClassVar[str]  # as in params/techniques/<name>.yaml
     title: ClassVar[str]  # as in prose
     reference: ClassVar[str]  # where it was published
-    claims: ClassVar[tuple[str, ...]]  # ids of the guide's claims that it bears on
     values: ClassVar[tuple[str, ...]] = ()  # settings that are values of the compiled epoch
     modules: ClassVar[tuple[str, ...]] = ()  # code that runs only where it is on, beside its own module
     is_reading: ClassVar[bool] = False  # True: a way to read a trajectory, never part of a recipe

@@ -35,7 +35,6 @@ class TimeWarp(Technique):
     name: ClassVar[str] = "time_warp"
     title: ClassVar[str] = "time warp"
     reference: ClassVar[str] = "Um et al. 2017, arXiv:1706.00527"
-    claims: ClassVar[tuple[str, ...]] = ("time-warp",)
     values: ClassVar[tuple[str, ...]] = ("sd",)
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.time_warp",

@@ -28,4 +28,3 @@ class Trio(Combination):
     name: ClassVar[str] = "trio"
     title: ClassVar[str] = "trio"
     reference: ClassVar[str] = "a guide's recommendation; no published source"
-    claims: ClassVar[tuple[str, ...]] = ("faq-best",)

@@ -39,7 +39,6 @@ class WeightAveraging(Technique):
         "Polyak and Juditsky 1992, SIAM Journal on Control and Optimization 30; "
         "Izmailov et al. 2018, arXiv:1803.05407"
     )
-    claims: ClassVar[tuple[str, ...]] = ()
     values: ClassVar[tuple[str, ...]] = ("decay",)
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.weight_averaging",

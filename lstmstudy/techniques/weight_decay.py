@@ -32,7 +32,6 @@ class WeightDecay(Technique):
     name: ClassVar[str] = "weight_decay"
     title: ClassVar[str] = "weight decay"
     reference: ClassVar[str] = "Loshchilov and Hutter 2019, arXiv:1711.05101"
-    claims: ClassVar[tuple[str, ...]] = ()
     values: ClassVar[tuple[str, ...]] = ("decay",)
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.weight_decay",

@@ -30,7 +30,6 @@ class WeightDrop(Technique):
     name: ClassVar[str] = "weight_drop"
     title: ClassVar[str] = "weight drop"
     reference: ClassVar[str] = "Merity et al. 2018, arXiv:1708.02182"
-    claims: ClassVar[tuple[str, ...]] = ()
     values: ClassVar[tuple[str, ...]] = ("rate",)
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.weight_drop",

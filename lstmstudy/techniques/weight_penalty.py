@@ -28,7 +28,6 @@ class WeightPenalty(Technique):
 
     matrices: Literal["kernel", "recurrent_kernel", "both"] = dataclasses.field(default="both", kw_only=True)
 
-    claims: ClassVar[tuple[str, ...]] = ()
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.weight_penalty",
         "lstmstudy.updates.weight_penalty",

@@ -32,7 +32,6 @@ class WindowSlicing(Technique):
     name: ClassVar[str] = "window_slicing"
     title: ClassVar[str] = "window slicing"
     reference: ClassVar[str] = "Le Guennec, Malinowski, Tavenard 2016, AALTD workshop"
-    claims: ClassVar[tuple[str, ...]] = ("window-slicing",)
     values: ClassVar[tuple[str, ...]] = ("cut",)
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.window_slicing",

@@ -32,7 +32,6 @@ class WindowWarp(Technique):
     name: ClassVar[str] = "window_warp"
     title: ClassVar[str] = "window warp"
     reference: ClassVar[str] = "Le Guennec, Malinowski, Tavenard 2016, AALTD workshop"
-    claims: ClassVar[tuple[str, ...]] = ()
     values: ClassVar[tuple[str, ...]] = ("ratio",)
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.window_warp",

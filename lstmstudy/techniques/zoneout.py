@@ -32,7 +32,6 @@ class Zoneout(Technique):
     name: ClassVar[str] = "zoneout"
     title: ClassVar[str] = "zoneout"
     reference: ClassVar[str] = "Krueger et al. 2017, arXiv:1606.01305"
-    claims: ClassVar[tuple[str, ...]] = ()
     values: ClassVar[tuple[str, ...]] = ("rate_cell", "rate_hidden")
     modules: ClassVar[tuple[str, ...]] = (
         "lstmstudy.techniques.zoneout",

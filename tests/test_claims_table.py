@@ -1,0 +1,161 @@
+"""The table of claims: complete, checked, and trained by the profile that judges it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import pytest
+import yaml
+
+from lstmstudy import paths
+from lstmstudy.claims.arms import trained_units
+from lstmstudy.claims.judging import judging_profiles
+from lstmstudy.claims.table import Claim, Contrast, Pair, load_claims
+from lstmstudy.params import ParamsError, load_profile
+
+CLAIMS = load_claims()
+# The guide's claims as the study's design names them; those about "separately" and "each" are claims apiece.
+GUIDE = [
+    "overfit",
+    "diagnosis",
+    "variance",
+    "robust",
+    "dropout",
+    "dropout-range",
+    "recurrent",
+    "variational-input",
+    "variational-recurrent",
+    "bn-hurts",
+    "ln-helps",
+    "ln-over-bn",
+    "ln-small-batch",
+    "ln-variable-length",
+    "ln-convergence",
+    "l1-sparse",
+    "l2-small",
+    "l1-helps",
+    "l2-helps",
+    "l2-over-l1",
+    "l1l2",
+    "early-stopping",
+    "stopping-not-enough",
+    "gradient-noise",
+    "flat-minima",
+    "jitter",
+    "time-warp",
+    "window-slicing",
+    "permutation",
+    "bagging",
+    "boosting",
+    "averaging",
+    "ensemble-variance",
+    "validation",
+    "combined",
+    "faq-best",
+]
+IN_FULL = {
+    "bagging",
+    "boosting",
+    "averaging",
+    "ensemble-variance",
+    "ln-small-batch",
+    "ln-variable-length",
+    "validation",
+}
+ONE = """\
+one:
+  words: Something.
+  chapter: 01_dropout
+  contrasts:
+    - {arm: dropout per=step, control: baseline, expect: lower}
+"""
+
+
+def test_every_claim_of_the_guide_is_in_the_table():
+    """None is missing, and none was added."""
+    assert list(CLAIMS) == GUIDE
+
+
+def test_every_claim_is_judged_by_a_shipped_profile_or_described():
+    """Default judges all but those that the full profile judges; what is described says why."""
+    profile = load_profile("default")
+    judges = {name: where for name, (where, _) in judging_profiles(CLAIMS, profile, paths.PARAMS).items()}
+    described = {name for name, claim in CLAIMS.items() if claim.described}
+    assert described == {"dropout-range", "flat-minima"}
+    assert {name for name, where in judges.items() if where == "full"} == IN_FULL
+    assert {name for name, where in judges.items() if where == "default"} == set(GUIDE) - IN_FULL - described
+
+
+def test_the_full_profile_judges_everything_that_can_be_judged():
+    """It trains the arms of every contrast with as many units as the claim asks for."""
+    profile = load_profile("full")
+    for name, claim in CLAIMS.items():
+        assert bool(claim.described) or trained_units(profile, CLAIMS, name, paths.PARAMS) >= claim.units, (
+            name
+        )
+
+
+def test_the_smoke_profile_judges_nothing():
+    """Two units are no evidence, whatever they show."""
+    profile = load_profile("smoke")
+    assert all(where != "smoke" for where, _ in judging_profiles(CLAIMS, profile, paths.PARAMS).values())
+
+
+def test_chapters_of_claims_exist():
+    """Each claim is shown by a notebook that says its id."""
+    for name, claim in CLAIMS.items():
+        assert (paths.NOTEBOOKS / f"{claim.chapter}.ipynb").exists(), name
+
+
+def test_every_key_is_explained_at_the_head_of_the_file():
+    """The comment in front of the claims names each key that a claim, a contrast or a pair can have."""
+    head = (paths.PARAMS / "claims.yaml").read_text(encoding="utf-8").partition("\noverfit:")[0]
+    words = set(re.findall(r"[a-z_]+", head))
+    for model in (Claim, Contrast, Pair):
+        assert set(model.model_fields) - {"control_reading", "control_scheme", "expect", "task"} <= words
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("expect: lower", "expect: better", "one.contrasts.expect|Received: expect[0]='better'"),
+        ("expect: lower", "expect: lower, readin: last", "unknown key|reading|Received: readin='last'"),
+        ("chapter: 01_dropout", "chapter: dropout", "one.chapter|01_dropout|Received: chapter='dropout'"),
+        ("  words: Something.\n", "", "missing key `one.words`"),
+        ("expect: lower", "expect: lower, quantity: size", "quantity|Received: quantity"),
+        ("expect: lower", "expect: lower, quantity: gap", "control of `gap` is simple method"),
+        ("expect: lower", "expect: lower, quantity: noisy error", "needs `noise`"),
+        ("expect: lower", "expect: lower, reading: never", "reading|patience"),
+        ("  contrasts:", "  described: It is not.\n  contrasts:", "or says in `described` why it has none"),
+        ("  contrasts:", "  margin: 0.0\n  contrasts:", "one.margin|above 0|Received: margin=0.0"),
+    ],
+)
+def test_a_wrong_claim_is_an_error_of_one_line(tmp_path, old, new, expected):
+    """It names the file and the key, says what was expected, and ends with what came."""
+    (tmp_path / "claims.yaml").write_text(ONE.replace(old, new), encoding="utf-8")
+    with pytest.raises(ParamsError) as caught:
+        load_claims(tmp_path)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "claims.yaml: " in message
+    assert "Received: " in message
+    for words in expected.split("|"):
+        assert words in message
+
+
+def test_a_profile_cannot_leave_out_a_claim_that_does_not_exist(tmp_path):
+    """A mistyped id under `unjudged` is an error with the nearest one."""
+    shutil.copytree(paths.PARAMS, tmp_path / "params")
+    path = tmp_path / "params" / "mine.yaml"
+    content = yaml.safe_load((paths.PARAMS / "default.yaml").read_text(encoding="utf-8"))
+    path.write_text(yaml.safe_dump({**content, "unjudged": ["baging"]}), encoding="utf-8")
+    with pytest.raises(
+        ParamsError, match=r"unjudged: unknown claim `baging`.*Did you mean `bagging` or `averaging`\?"
+    ):
+        load_profile("mine", tmp_path / "params")
+
+
+def test_a_folder_without_claims_has_none(tmp_path):
+    """A study of one's own need not test anybody's claims."""
+    assert load_claims(tmp_path) == {}
