@@ -80,6 +80,7 @@ def build(profile: str, only: str | None = None) -> int:
     """
     from lstmstudy.claims.findings import false_rates
     from lstmstudy.report import findings as said
+    from lstmstudy.report.markdown import inline_html, plain
 
     plan = make_plan(profile, store=writable(paths.STORE))
     sources = _notebooks(plan, only)
@@ -93,6 +94,8 @@ def build(profile: str, only: str | None = None) -> int:
         state = state_of(state.runs, store)
 
     findings = _judge(plan, store, folder)
+    for problem in findings.problems if only is None else ():  # one chapter trains no other's runs
+        print(f"not measured: {problem}", file=sys.stderr)
     shared = {**code_inputs(), **_environment()}
     executions = {}
     for name, source in sources.items():
@@ -120,13 +123,13 @@ def build(profile: str, only: str | None = None) -> int:
     lines = (
         verdict_lines(findings) if only is None else [each for one in chapters for each in said(one.notebook)]
     )
-    print("\n".join(f"  {line}" for line in lines))
+    print("\n".join(f"  {plain(inline_html(line))}" for line in lines))
     print(f"report: {paths.relative(page)}")
     return 1 if failures or dishonest or any(errors.values()) else 0
 
 
 def _judge(plan: Plan, store: RunStore, folder: Path) -> Findings:
-    """Return the verdicts on all claims; what could not be measured is named."""
+    """Return the verdicts on all claims."""
     from lstmstudy.claims.findings import study_findings
 
     @functools.cache
@@ -136,10 +139,7 @@ def _judge(plan: Plan, store: RunStore, folder: Path) -> Findings:
             raise MissingRunsError(f"A run has no outcome. Received: {run=}")
         return found
 
-    findings = study_findings(plan, store, outcome, folder)
-    for problem in findings.problems:
-        print(f"not measured: {problem}", file=sys.stderr)
-    return findings
+    return study_findings(plan, store, outcome, folder)
 
 
 def _verdicts(findings: Findings, chapter: str) -> str:

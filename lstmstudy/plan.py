@@ -224,7 +224,7 @@ class Plan:
         for name in self.profile.designs:
             design = load_design(name, self.folder)
             chapters.setdefault(design.notebook, [self.baseline]).extend(self.design(name))
-        return {name: tuple(arms) for name, arms in sorted(chapters.items())}
+        return {name: tuple(dict.fromkeys(arms)) for name, arms in sorted(chapters.items())}
 
     def compared(self, technique: str) -> tuple[Arm, ...]:
         """Return the arms of a technique that are compared on every task: tuned ones, and ways to read."""

@@ -35,7 +35,7 @@ def task(estimate=0.0, p=1.0, low=NAN, high=NAN):
     return estimate, p, low, high
 
 
-def evidence(estimate, p=1.0, equivalence=1.0, tasks=(task(),)):
+def evidence(estimate, p=1.0, equivalence=1.0, tasks=((0.0, 1.0, NAN, NAN),)):
     """Return what is known of one contrast."""
     return Evidence(
         np.array(estimate), np.array(p), np.array(equivalence), *np.array(tasks, dtype=np.float64).T

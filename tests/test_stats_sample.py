@@ -74,10 +74,8 @@ def test_a_sample_is_taken_apart_task_by_task():
 )
 def test_numbers_that_have_no_mean_are_refused(values, folds):
     """A number that is not finite, a task without units or without a fold for each: the message ends with what came."""
-    with pytest.raises(ValueError, match=r"^Expected [^\n]+ Received: (tasks|values)=[\s\S]+$") as caught:
+    with pytest.raises(ValueError, match=r"^Expected [^\n]+ Received: (tasks|values)=[\s\S]+$"):
         Sample.of(values, folds)
-    if values and math.nan in values["one"]:
-        assert "nan" in str(caught.value)
 
 
 def test_the_only_task_cannot_be_left_out():

@@ -12,7 +12,7 @@ from lstmstudy.stats.effects import improvement_share
 from lstmstudy.stats.rule import INCONCLUSIVE, LOWER, SAME, shown
 from lstmstudy.stats.sample import Sample, bootstrap_interval
 from lstmstudy.stats.sign_flips import ALPHA, equivalence, sign_flip_p, within
-from lstmstudy.stats.tested import POWER, corrected_p, evidence, units_needed
+from lstmstudy.stats.tested import corrected_p, evidence, units_needed
 from lstmstudy.stats.tested import tested as judged  # a name that pytest does not take for a test
 
 MARGIN = math.log(1.05)
@@ -42,7 +42,7 @@ def test_so_many_units_show_that_nothing_differs_four_times_in_five(spreads):
     assert n == asked > 60
     values = np.concatenate([rng.normal(0, each, size=(2500, n)) for each in spreads], axis=1)
     ps = within(values, np.full(values.shape[1], 1 / values.shape[1]), MARGIN, draws=1999)
-    assert np.mean(ps < ALPHA) == pytest.approx(POWER, abs=4 * math.sqrt(POWER * (1 - POWER) / 2500))
+    assert np.mean(ps < ALPHA) == pytest.approx(0.8, abs=4 * math.sqrt(0.8 * 0.2 / 2500))
 
 
 def test_units_needed_follow_the_spread_and_the_margin():

@@ -76,7 +76,9 @@ class ClaimArms:
         if name not in self._known:
             self._known[name] = self._named(name)
         arm = self._known[name]
-        return arm if reading in (None, "fixed") else replace(arm, reading=str(reading))
+        if reading in (None, "fixed", arm.reading):
+            return arm
+        return replace(arm, name=f"{arm.name}, {reading}", reading=str(reading))
 
     def _named(self, name: str) -> Arm:
         if name == BASELINE:
