@@ -120,10 +120,11 @@ def build(profile: str, only: str | None = None) -> int:
     dishonest = false_rates(findings)
     for rate in dishonest:
         print(f"the rule is not honest: {rate}, and 5 % were promised", file=sys.stderr)
-    lines = (
-        verdict_lines(findings) if only is None else [each for one in chapters for each in said(one.notebook)]
-    )
-    print("\n".join(f"  {plain(inline_html(line))}" for line in lines))
+    if only is None:
+        lines = verdict_lines(findings)
+    else:
+        lines = [plain(inline_html(each)) for one in chapters for each in said(one.notebook)]
+    print("\n".join(f"  {line}" for line in lines))
     print(f"report: {paths.relative(page)}")
     return 1 if failures or dishonest or any(errors.values()) else 0
 

@@ -352,7 +352,8 @@ def test_a_killed_build_is_continued_from_what_it_stored(continued):
     assert finished.stdout.startswith(f"runs: {60 - len(whole)} of 60 to train (")
     assert whole.items() <= checkout.outcomes().items()
     assert len(checkout.outcomes()) == 60
-    assert set(checkout.missing("mine").values()) == {0}
+    # Of the whole study only the baseline on the seeds of the search is left, which no other chapter needs.
+    assert checkout.missing("mine") == {"00_overfitting": 0, "01_dropout": 0, "99_comparison": 2, "all": 2}
 
 
 def test_damaged_outcomes_are_named_set_aside_and_trained_again(continued):
@@ -406,7 +407,7 @@ def test_edited_code_of_a_layer_retrains_what_it_concerns(mine):
     assert LAYER in executed(finished)["01_dropout"]
     assert before.items() <= mine.outcomes().items()
     assert len(mine.outcomes()) == 90
-    assert mine.missing("mine")["all"] == 0
+    assert mine.missing("mine")["all"] == 2
     assert mine.missing()["all"] == 52
 
 
@@ -607,7 +608,7 @@ def test_the_plan_counts_runs_per_notebook_and_in_all(trained):
         ("01_dropout", "5", "24", "1"),
         ("02_recurrent_variational_dropout", "7", "32", "0"),
         ("05_early_stopping", "3", "4", "0"),
-        ("99_comparison", "10", "32", "0"),
+        ("99_comparison", "11", "32", "0"),
     ]
     assert re.fullmatch(
         r"52 distinct runs, 51 stored, 1 missing: about (\d+) s of training on \d+ cores, 0 s of it for what is "
