@@ -347,3 +347,18 @@ def test_every_quantity_is_documented_with_scale_and_unit():
         assert quantity.scale in ("log ratio", "difference"), name
         assert quantity.unit, name
         assert quantity.measure.__doc__, name
+
+
+def test_the_baseline_at_the_same_learning_rate_differs_in_nothing_but_the_technique(tmp_path):
+    """Its recipes are those of the tuned arm without the technique, task by task; they are planned."""
+    made = made_for(tmp_path, "quantity: norm, arm: l2, control: same learning rate")
+    arms = ClaimArms(made.plan)
+    arm = arms.named("l2")
+    control = arms.same_rate(arm)
+    for task, recipe in arm.recipes:
+        (own,) = control.on(task)
+        assert own.techniques == ()
+        assert own.learning_rate == recipe.learning_rate
+    assert len(made.rows()) == 36
+    planned = {(run.task, run.recipe) for run in made.plan.all_runs.values()}
+    assert {(task, control.on(task)[0]) for task in TASKS} <= planned

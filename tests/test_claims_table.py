@@ -7,9 +7,10 @@ import shutil
 
 import pytest
 import yaml
+from planning import plan_of
 
 from lstmstudy import paths
-from lstmstudy.claims.arms import trained_units
+from lstmstudy.claims.arms import ClaimArms, trained_units
 from lstmstudy.claims.judging import judging_profiles
 from lstmstudy.claims.table import Claim, Contrast, Pair, load_claims
 from lstmstudy.params import ParamsError, load_profile
@@ -70,6 +71,12 @@ one:
   contrasts:
     - {arm: dropout per=step, control: baseline, expect: lower}
 """
+
+
+@pytest.fixture(scope="module")
+def plan():
+    """Return the plan of the default profile; no data are needed for it."""
+    return plan_of(paths.PARAMS, "default")
 
 
 def test_every_claim_of_the_guide_is_in_the_table():
@@ -159,3 +166,39 @@ def test_a_profile_cannot_leave_out_a_claim_that_does_not_exist(tmp_path):
 def test_a_folder_without_claims_has_none(tmp_path):
     """A study of one's own need not test anybody's claims."""
     assert load_claims(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in GUIDE if name not in IN_FULL and not CLAIMS[name].described]
+)
+def test_a_contrast_holds_equal_what_it_says(name, plan):
+    """Streams of weights and batches, batch size, updates, epochs, learning rate: those that the claim names are the same."""
+    claim, arms = CLAIMS[name], ClaimArms(plan)
+    for contrast in claim.contrasts:
+        arm, control = arms.named(contrast.arm), arms.control(contrast)
+        for task in plan.profile.tasks:
+            if arm.unfit(plan.tasks[task].info):
+                continue
+            (one,), (other,) = arm.on(task), control.on(task)
+            same = {
+                "initial weights": one.role("init/kernel") == other.role("init/kernel"),
+                "batch order": one.role("batches") == other.role("batches"),
+                "updates": (one.epochs, one.batch_size) == (other.epochs, other.batch_size),
+                "epochs": one.epochs == other.epochs,
+                "learning rate": one.learning_rate == other.learning_rate,
+                "the very same runs": one == other,
+                "training part": True,
+            }
+            for words in re.split(r", | and |; ", claim.equal):
+                assert same.get(words, True), (contrast, task, words)
+            assert any(words in claim.equal for words in same)
+
+
+def test_members_of_ensembles_serve_no_two_units():
+    """Every member draws from streams of its own, and units have seeds of their own."""
+    plan = plan_of(paths.PARAMS, "full")
+    arm = ClaimArms(plan).named("averaging")
+    roles = {recipe.role("batches") for recipe in arm.on("sunspots")}
+    assert len(roles) == len(arm.on("sunspots")) == 5
+    seeds = [unit.seed for unit in plan.units("sunspots", arm.units)]
+    assert len(set(seeds)) == len(seeds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 
@@ -495,3 +496,32 @@ def test_rates_are_the_same_when_asked_again(few):
     assert sign_flip_rate(claims) == sign_flip_rate(claims)
     assert sham_rates(noise(13), 3, MARGIN) == sham_rates(noise(13), 3, MARGIN)
     assert power(noise(13), 3, MARGIN) == power(noise(13), 3, MARGIN)
+
+
+def test_a_resample_without_any_unit_of_a_claim_finds_nothing_there():
+    """A claim of two units beside one of twelve: whatever resamples leave out, there is a rate."""
+    many = question(numbers(1))
+    few = dataclasses.replace(
+        many,
+        samples=(Sample.of({"one": many.samples[0].flat[:2]}, {"one": [0, 0]}),),
+        seeds=((many.seeds[0][0][:2],),),
+    )
+    rate = sign_flip_rate([many, few])
+    assert 0 <= rate.low <= rate.share <= rate.high <= 1
+
+
+def test_a_replay_gives_a_task_with_few_units_no_interval():
+    """As in a study: below six units of a task no interval of its own can stand against a verdict."""
+    values = np.concatenate([np.full(8, -0.6) - 0.01 * np.arange(8), [0.05, 0.051, 0.052, 0.053]])
+    found = replayed(values[None], [np.zeros(8, int), np.zeros(4, int)], np.log(1.05), "here")
+    assert np.isnan(found.task_lows[1]).all()
+    assert np.isfinite(found.task_lows[0]).all()
+
+
+def test_arms_without_any_difference_have_differences_of_zero():
+    """Arms that are equal in every unit are told apart by nothing; a single arm is refused."""
+    table = np.zeros((3, 8))
+    values, _ = Pool({"a": table}, {"a": np.zeros(8, int)}).pairs(5, np.random.default_rng(0))
+    assert not values.any()
+    with pytest.raises(ValueError, match=r"at least two arms on every task.*Received: arms=\{'a': 1\}"):
+        Pool({"a": table[:1]}, {"a": np.zeros(8, int)})

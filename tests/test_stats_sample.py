@@ -246,3 +246,13 @@ def test_the_interval_covers_the_mean_over_folds():
     expected = nominal((of_folds * 19 / 20 + of_units) / of_folds, 19)
     assert coverage(studies, 0) == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / 600))
     assert coverage(blind, 0) < 0.8
+
+
+def test_a_resample_counts_its_units_equally_whatever_fold_they_come_from():
+    """Of a large and a small fold, both drawn, each unit weighs the same, as in the estimate."""
+    values = {"one": np.concatenate([np.zeros(10), np.ones(2)])}
+    sample = Sample.of(values, {"one": [0] * 10 + [1] * 2})
+    means = resampled(sample.folds[0], 4000, 0, "here") @ sample.flat
+    assert sample.estimate == pytest.approx(1 / 6)
+    # Drawn fold by fold, so the mean of resamples is (0 + 2/12 + 2/12 + 1) / 4.
+    assert means.mean() == pytest.approx((0 + 1 / 6 + 1 / 6 + 1) / 4, abs=0.02)

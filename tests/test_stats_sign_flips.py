@@ -302,3 +302,11 @@ def test_holm_of_one_is_itself():
     """A family of one adjusts nothing, and no adjusted p passes 1."""
     assert holm([0.3]).tolist() == [0.3]
     assert holm([0.5, 0.9, 0.7]).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("margin", [0.0, -0.1])
+def test_a_margin_that_is_no_margin_is_refused(margin):
+    """Without a margin there is nothing that could be shown to be smaller."""
+    sample = Sample.of({"one": [0.1, -0.1]}, {"one": [0, 0]})
+    with pytest.raises(ValueError, match=r"above 0\. Received: margin="):
+        equivalence(sample, margin)

@@ -188,3 +188,14 @@ def test_the_rule_reads_the_tests_and_the_adjusted_p():
     assert shown(evidence(whole, tasks, 0.06)) == INCONCLUSIVE
     alone = judged(found, 1.0, {})
     assert shown(evidence(alone, tasks, 0.04)) == SAME
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 3])
+def test_as_many_units_are_asked_for_as_signs_need(tasks):
+    """However small the spread, fewer than five units in all could show nothing by their signs."""
+    names = [f"task {number}" for number in range(tasks)]
+    values = {name: np.random.default_rng(1).normal(scale=1e-4, size=30) for name in names}
+    sample = Sample.of(values, {name: [0] * 30 for name in names})
+    assert tasks * units_needed(sample, 0.05) >= 5
+    zeros = Sample.of({"one": np.zeros(5)}, {"one": [0] * 5})
+    assert judged(zeros, 0.05, {}).p_equivalence < 0.05

@@ -6,7 +6,7 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lstmstudy.claims.table import BEST_SINGLE, EQUAL_COMPUTE, NO_ARMS, load_claims
+from lstmstudy.claims.table import BEST_SINGLE, EQUAL_COMPUTE, NO_ARMS, SAME_RATE, load_claims
 from lstmstudy.grids import load_technique
 from lstmstudy.search import FIRST_SEED, entry_key
 from lstmstudy.stages import stages_of
@@ -130,11 +130,18 @@ class ClaimArms:
         factor = recipes[0][1].epochs // baseline.recipe.epochs
         return replace(baseline, name=f"baseline, {factor} times the updates, tuned", recipes=tuple(recipes))
 
+    def same_rate(self, arm: Arm) -> Arm:
+        """Return the baseline at the learning rate that the search chose for an arm: nothing but its technique differs."""
+        recipes = tuple((task, replace(recipe, techniques=())) for task, recipe in arm.recipes)
+        return replace(self.plan.tuned_baseline, name=f"baseline, rate of {arm.name}", recipes=recipes)
+
     def control(self, contrast: Contrast) -> Arm:
         """Return the arm that a contrast's quantity is compared with; the arm itself where that is no arm."""
         arm = self.named(contrast.arm, contrast.reading)
         if contrast.control == EQUAL_COMPUTE:
             return self.equal_compute(arm)
+        if contrast.control == SAME_RATE:
+            return self.same_rate(arm)
         if contrast.control in NO_ARMS and contrast.control != BEST_SINGLE:
             return arm
         return self.named(contrast.control, contrast.control_reading)

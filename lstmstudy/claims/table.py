@@ -32,7 +32,8 @@ _READING = "selected, last, fixed or patience <k>"
 # Controls that are no arm of their own.
 ALWAYS, GAP_RULE, SIMPLE = "always", "gap rule", "simple method"
 BEST_MEMBER, EQUAL_COMPUTE, BEST_SINGLE = "best member", "equal compute", "best single technique"
-NO_ARMS = (ALWAYS, GAP_RULE, SIMPLE, BEST_MEMBER, EQUAL_COMPUTE, BEST_SINGLE)
+SAME_RATE = "same learning rate"
+NO_ARMS = (ALWAYS, GAP_RULE, SIMPLE, BEST_MEMBER, EQUAL_COMPUTE, BEST_SINGLE, SAME_RATE)
 
 
 class Pair(Section):

@@ -18,7 +18,7 @@ from lstmstudy.stats.rule import (
     shown,
     verdict,
 )
-from lstmstudy.stats.sample import resampled
+from lstmstudy.stats.sample import FEWEST, resampled
 from lstmstudy.stats.sign_flips import ALPHA, holm, two_sided, within
 from lstmstudy.streams import generator
 
@@ -86,7 +86,7 @@ def replayed(
         ps.append(two_sided(own / size, FLIPS))
         low, high = np.full((2, len(values)), np.nan)
         sure = p < ALPHA  # elsewhere the interval decides nothing
-        if sure.any():
+        if sure.any() and size >= FEWEST:
             means = resampled(where, RESAMPLES, 0, f"{role}/{task}") @ own[sure].T
             low[sure], high[sure] = np.quantile(means, [0.025, 0.975], axis=0)
         lows.append(low)
@@ -105,7 +105,7 @@ def sign_flip_rate(questions: Sequence[Question]) -> Rate:
     rng = generator(0, "calibration/signs")
     share = _flipped_share(questions, _once(units), REPLAYS, rng)
     shares = [_flipped_share(questions, _resampled_units(units, rng), EACH, rng) for _ in range(STUDIES)]
-    return Rate(share, *_interval(shares))
+    return _rate(share, shares)
 
 
 _Key = tuple[str, int, int]  # task, fold, seed
@@ -148,6 +148,7 @@ def _flipped_share(
             taken = [position for position, key in enumerate(units) if key in place]
             rows = np.array([place[units[position]] for position in taken])
             if not len(rows):
+                each.append(_nothing(replays))  # a resample may lack every unit of a contrast
                 continue
             task_of = np.array([sample.tasks.index(units[position][0]) for position in taken])
             order = np.argsort(task_of, kind="stable")
@@ -158,6 +159,12 @@ def _flipped_share(
             each.append(replayed(values, folds, margin, "calibration/signs"))
         found.append((question, each))
     return float(_family(found).any(axis=0).mean())
+
+
+def _nothing(replays: int) -> Evidence:
+    """Return what the rule reads of a contrast without units: nothing that could be found."""
+    one, none = np.ones(replays), np.full((1, replays), np.nan)
+    return Evidence(0 * one, one, one, 0 * one[None], one[None], none, none)
 
 
 def _family(found: Sequence[tuple[Question, Sequence[Evidence]]]) -> npt.NDArray[np.bool_]:
@@ -184,10 +191,19 @@ class Pool:
     Attributes:
         errors: By task, the logarithm of the test error, (n_arms, n_units).
         folds: By task, the fold of each unit, (n_units,).
+
+    Raises:
+        ValueError: If a task has fewer than two arms.
     """
 
     errors: Mapping[str, npt.NDArray[np.float64]]
     folds: Mapping[str, npt.NDArray[np.int64]]
+
+    def __post_init__(self) -> None:
+        sizes = {task: len(table) for task, table in self.errors.items()}
+        if not sizes or min(sizes.values()) < 2:
+            msg = f"Expected at least two arms on every task. Received: arms={sizes}"
+            raise ValueError(msg)
 
     def resample(self, rng: np.random.Generator) -> Pool:
         """Return arms drawn with repetition, task by task, at least two of them different.
@@ -230,6 +246,8 @@ class Pool:
         table: npt.NDArray[np.float64], replays: int, rng: np.random.Generator
     ) -> npt.NDArray[np.float64]:
         one, other = rng.integers(len(table), size=(2, replays))
+        if (table == table[0]).all():  # arms that do not differ in any unit
+            return np.zeros((replays, table.shape[1]))
         # A resample holds an arm several times; an arm against itself is no contrast.
         while (same := (table[one] == table[other]).all(axis=1)).any():
             other[same] = rng.integers(len(table), size=same.sum())
@@ -264,7 +282,7 @@ def sham_rates(pool: Pool, claims: int, margin: float) -> ShamRates:
 
     point = shares(pool, 10 * REPLAYS)
     alone, family = zip(*[shares(pool.resample(rng), 4 * EACH) for _ in range(STUDIES)], strict=True)
-    return ShamRates(Rate(point[0], *_interval(alone)), Rate(point[1], *_interval(family)))
+    return ShamRates(_rate(point[0], alone), _rate(point[1], family))
 
 
 class Power(NamedTuple):
@@ -308,13 +326,14 @@ def power(pool: Pool, claims: int, margin: float) -> list[Power]:
                 Power(
                     planted,
                     units,
-                    Rate(float(np.mean(alone)), *_interval(alone)),
-                    Rate(float(np.mean(family)), *_interval(family)),
+                    _rate(float(np.mean(alone)), alone),
+                    _rate(float(np.mean(family)), family),
                 )
             )
     return curves
 
 
-def _interval(shares: Sequence[float]) -> tuple[float, float]:
+def _rate(share: float, shares: Sequence[float]) -> Rate:
+    """Return a share with the interval of those of the resamples; it holds the share, whatever chance did."""
     low, high = np.quantile(shares, [0.025, 0.975])
-    return float(low), float(high)
+    return Rate(share, min(float(low), share), max(float(high), share))

@@ -121,8 +121,9 @@ def _resampled(where: tuple[int, ...], draws: int, seed: int, role: str) -> npt.
         for number, group in enumerate(groups):
             chosen = rows[drawn == number]
             picks = group[rng.integers(len(group), size=(len(chosen), len(group)))]
-            np.add.at(weights, (chosen[:, None], picks), 1 / len(group) / len(groups))
-    return weights
+            np.add.at(weights, (chosen[:, None], picks), 1.0)
+    # Units count equally, as in the estimate, also where folds differ in size.
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
 def bootstrap_interval(sample: Sample, *, seed: int = 0, draws: int = DRAWS) -> tuple[float, float]:

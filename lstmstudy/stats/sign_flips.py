@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from lstmstudy.stats.sample import Sample
 
-EXACT = 2**16  # so many ways to sign the units are all counted
-DRAWS = 99_999  # random ones where there are more, the observed one beside them
+DRAWS = (
+    99_999  # random ways to sign the units, the observed one beside them, where all ways are more than that
+)
 ALPHA = 0.05
 _SLACK = 1e-12  # relative; sums that differ by rounding are ties
 
@@ -38,9 +39,9 @@ def flips(n: int, draws: int = DRAWS) -> npt.NDArray[np.float64]:
 
     Args:
         n: Number of units.
-        draws: How many random ones are drawn where all are more than this and more than `EXACT`.
+        draws: How many random ones are drawn where all are more than that and the observed one.
     """
-    if 2**n <= max(draws + 1, EXACT if draws == DRAWS else 0):
+    if 2**n <= draws + 1:
         ways = np.arange(2**n)[:, None] >> np.arange(n) & 1
         return (1 - 2 * ways).astype(np.float64)
     drawn = generator(0, f"signs/{n}").integers(0, 2, size=(draws, n), dtype=np.int8)
@@ -60,7 +61,13 @@ def equivalence(sample: Sample, margin: float) -> Equivalence:
     """Return the two one-sided sign-flip tests of a mean beyond plus and minus `margin`.
 
     Each moves the numbers by the margin and asks how often flipped ones lie as far on the near side.
+
+    Raises:
+        ValueError: If the margin is not above 0.
     """
+    if not margin > 0:
+        msg = f"A margin of no practical difference is above 0. Received: margin={margin!r}"
+        raise ValueError(msg)
     ways, weights = flips(len(sample.flat)), sample.weights
     flipped, moved, mean = ways @ (sample.flat * weights), ways @ weights, sample.estimate
     slack = _SLACK * float(np.abs(sample.flat * weights).sum() + margin)

@@ -15,6 +15,7 @@ from lstmstudy.stats.sign_flips import ALPHA, equivalence, sign_flip_p
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_SIGNS = 5  # units in all, of which the signs can give a one-sided p below .05
 POWER = 0.8  # with which so many units would show that there is no practical difference
 
 
@@ -105,7 +106,8 @@ def units_needed(sample: Sample, margin: float) -> float:
         return math.inf
     spread = sum(each.var(ddof=1) for each in sample.values) / len(sample.values) ** 2
     reach = norm.ppf(1 - ALPHA) + norm.ppf((1 + POWER) / 2)
-    return float(max(math.ceil(spread * (reach / margin) ** 2), 2))
+    least = math.ceil(_SIGNS / len(sample.values))
+    return float(max(math.ceil(spread * (reach / margin) ** 2), least))
 
 
 def corrected_p(sample: Sample, overlap: Mapping[str, float]) -> float:
