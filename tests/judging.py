@@ -9,9 +9,9 @@ import numpy as np
 from engine import classification_task, forecasting_task, made_result, write_tuned
 
 from lstmstudy import paths
+from lstmstudy.claims.bench import Bench
 from lstmstudy.claims.findings import _overlap
 from lstmstudy.claims.judging import claims_found
-from lstmstudy.claims.quantities import Bench
 from lstmstudy.claims.rows import unit_rows
 from lstmstudy.data import CATALOG
 from lstmstudy.params import load_profile

@@ -9,7 +9,8 @@ import pytest
 from judging import FALLING, PROFILE, TASKS, Made
 
 from lstmstudy.claims.arms import ClaimArms
-from lstmstudy.claims.quantities import QUANTITIES, Bench, informedness, noisy
+from lstmstudy.claims.bench import Bench
+from lstmstudy.claims.quantities import QUANTITIES, informedness, noisy
 from lstmstudy.stats.ensembles import combined
 
 CLAIM = """\

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy import paths
+from lstmstudy.claims.bench import Bench
+from lstmstudy.claims.contrasts import Judgement, contrast_found
 from lstmstudy.claims.document import (
     ArmCost,
     Calibration,
@@ -18,8 +20,7 @@ from lstmstudy.claims.document import (
     RateFound,
     TaskFacts,
 )
-from lstmstudy.claims.judging import Judgement, claims_found, contrast_found, ordered, questions
-from lstmstudy.claims.quantities import Bench
+from lstmstudy.claims.judging import claims_found, ordered, questions
 from lstmstudy.claims.rows import DECLARED, SHAM, contrast_rows, rounded, sham_contrasts, unit_rows
 from lstmstudy.claims.table import FILE
 from lstmstudy.claims.tables import Tables, read_tables, write_tables

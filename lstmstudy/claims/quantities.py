@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from lstmstudy.ablation import Ablation, single
-from lstmstudy.claims.arms import ClaimArms
+from lstmstudy.ablation import single
+from lstmstudy.claims.bench import Measured, measured
 from lstmstudy.claims.table import BEST_MEMBER, GAP_RULE
 from lstmstudy.data.schemes import FINAL
 from lstmstudy.estimates import estimates
@@ -22,35 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lstmstudy.arms import Arm
+    from lstmstudy.claims.bench import Bench
     from lstmstudy.claims.table import Contrast, Pair
-    from lstmstudy.plan import Plan
-    from lstmstudy.probing import Probe
-    from lstmstudy.runs import Outcome, Run
 
 WATCHED = 5  # epochs over which an alarm looks back
 OVERFIT = 1.05  # a test error so many times that of the selected epoch is what an alarm should tell
 GAP = 1.05  # a validation error so many times the training error rings the gap rule
 LEVEL = 1.1  # times the least validation error on the seeds of the search
-ALL_TASKS = "all tasks"
 Scale = Literal["log ratio", "difference"]
-
-
-class Measured(NamedTuple):
-    """A quantity of an arm and of its control on one task, (n_units,) each.
-
-    Attributes:
-        arm: Of the arm; NaN where a failed run leaves none.
-        control: Of the control.
-        failed: Whether a run of the unit diverged.
-        folds: Fold of each unit.
-        seeds: Seed of each unit.
-    """
-
-    arm: np.ndarray
-    control: np.ndarray
-    failed: np.ndarray
-    folds: np.ndarray
-    seeds: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -68,87 +45,6 @@ class Quantity:
     measure: Callable[[Bench, Contrast, str], Measured]
 
 
-class Bench:
-    """Where contrasts are measured: the plan, its outcomes, and what several contrasts share.
-
-    Args:
-        plan: Tasks, units and arms.
-        outcome: Returns the outcome of a run, or raises MissingRunsError.
-    """
-
-    def __init__(self, plan: Plan, outcome: Callable[[Run], Outcome]) -> None:
-        self.plan = plan
-        self.outcome = outcome
-        self.arms = ClaimArms(plan)
-        self._probes: dict[str, Probe] = {}
-        self._searched: dict[str, tuple[float, int]] = {}
-
-    @functools.cache  # noqa: B019 - a bench lives as long as its study is judged
-    def ablation(self, *arms: Arm) -> Ablation:
-        """Return some arms side by side: only units in which all of them have an outcome count."""
-        return Ablation(self.plan, self.outcome, arms)
-
-    def tasks(self, contrast: Contrast) -> list[str]:
-        """Return the tasks on which both arms of a contrast are trained and make sense."""
-        arms = [self.arms.named(contrast.arm), self.arms.control(contrast)]
-        if contrast.task is not None:
-            return [contrast.task]
-        return [
-            task
-            for task in arms[0].tasks
-            if all(task in arm.tasks and not arm.unfit(self.plan.tasks[task].info) for arm in arms)
-            and self.plan.tasks[task].info.realizations != 1  # a real series is an illustration
-        ]
-
-    def pair(self, contrast: Contrast, task: str) -> tuple[Arm, Arm]:
-        """Return arm and control of a contrast as they are read."""
-        return self._fixed(self.arms.named(contrast.arm), contrast.reading, task), self._fixed(
-            self.arms.control(contrast), contrast.control_reading, task
-        )
-
-    def _fixed(self, arm: Arm, reading: str | None, task: str) -> Arm:
-        if reading is None:
-            return arm
-        return replace(arm, reading=f"epoch {self.searched(task)[1]}" if reading == "fixed" else reading)
-
-    def searched(self, task: str) -> tuple[float, int]:
-        """Return the least validation error of the tuned baseline on the seeds of the search, and the best epoch.
-
-        The first is a mean over seeds of each one's least error, the second the epoch, from 1, at which the
-        mean over seeds is least.
-        """
-        if task not in self._searched:
-            arm = self.arms.searched_baseline
-            curves = self.ablation(arm).curves(arm, task, "validation")
-            self._searched[task] = (
-                float(np.nanmin(curves, axis=1).mean()),
-                int(np.argmin(np.where(np.isnan(curves), np.inf, curves).mean(axis=0))) + 1,
-            )
-        return self._searched[task]
-
-    def probe(self, task: str) -> Probe:
-        """Return the baseline's network on a task, for weights to be put in place."""
-        # As in the workers: other kernels round differently.
-        os.environ.update({"TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1"})
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        from lstmstudy.probing import Probe  # loads TensorFlow
-
-        if task not in self._probes:
-            self._probes[task] = Probe(self.plan.baseline.recipe, self.plan.tasks[task].info)
-        return self._probes[task]
-
-
-def _measured(ablation: Ablation, task: str, arms: list[Arm], own: np.ndarray, other: np.ndarray) -> Measured:
-    """Return measured values with the units that they belong to."""
-    units = ablation.units(task)
-    failed = np.zeros(len(units), dtype=bool)
-    for arm in arms:
-        for number, models in enumerate(ablation.members(arm, task)):
-            failed[number] |= any(model.result.diverged is not None for model in models)
-    folds, seeds = np.array([(unit.fold, unit.seed) for unit in units]).T
-    return Measured(np.asarray(own, float), np.asarray(other, float), failed, folds, seeds)
-
-
 def error_on_test(bench: Bench, contrast: Contrast, task: str, metric: str | None = None) -> Measured:
     """Return the test error of both; a diverged run counts as its rule says."""
     arm, control = bench.pair(contrast, task)
@@ -162,7 +58,7 @@ def error_on_test(bench: Bench, contrast: Contrast, task: str, metric: str | Non
             ablation.paired(single(arm, recipe), arm, task, metric=metric)[0] for recipe in arm.on(task)
         ]
         other = np.stack(members)[best, np.arange(len(best))]
-    return _measured(ablation, task, [arm, control], own, other)
+    return measured(ablation, task, [arm, control], own, other)
 
 
 def _interaction(bench: Bench, beyond: Pair, task: str, arm: Arm, control: Arm) -> Measured:
@@ -174,7 +70,7 @@ def _interaction(bench: Bench, beyond: Pair, task: str, arm: Arm, control: Arm) 
     ):
         ablation = bench.ablation(other, one)
         own, its = ablation.paired(one, other, where)
-        places.append(_measured(ablation, where, [one, other], own / its, own / its))
+        places.append(measured(ablation, where, [one, other], own / its, own / its))
     seeds = np.intersect1d(places[0].seeds, places[1].seeds)
     rows = [np.flatnonzero(np.isin(place.seeds, seeds)) for place in places]
     return Measured(
@@ -194,7 +90,7 @@ def gap(bench: Bench, contrast: Contrast, task: str) -> Measured:
     own = ablation.errors(arm, task) / ablation.errors(arm, task, part="train")
     ((linear, train),) = ablation.references(task, f"train {metric}").items()
     test = ablation.references(task)[linear]
-    return _measured(ablation, task, [arm], own, test / train)
+    return measured(ablation, task, [arm], own, test / train)
 
 
 def alarms(bench: Bench, contrast: Contrast, task: str) -> Measured:
@@ -221,7 +117,7 @@ def alarms(bench: Bench, contrast: Contrast, task: str) -> Measured:
         own.append(informedness(rings, wrong))
         ringing = validation > GAP * train if contrast.control == GAP_RULE else np.ones(len(test), dtype=bool)
         other.append(informedness(ringing[late], wrong))
-    return _measured(ablation, task, [arm], np.array(own), np.array(other))
+    return measured(ablation, task, [arm], np.array(own), np.array(other))
 
 
 def informedness(rings: np.ndarray, wrong: np.ndarray) -> float:
@@ -249,7 +145,7 @@ def spread(bench: Bench, contrast: Contrast, task: str) -> Measured:
             for one, two in results
         ]
         both.append(np.array(apart, dtype=float))
-    return _measured(ablation, task, [*pair, *twins], *both)
+    return measured(ablation, task, [*pair, *twins], *both)
 
 
 def noisy_error(bench: Bench, contrast: Contrast, task: str) -> Measured:
@@ -278,7 +174,7 @@ def noisy_error(bench: Bench, contrast: Contrast, task: str) -> Measured:
             loss = probe.loss(replace(test, x=x))
             errors.append(np.sqrt(loss) if info.metric == "rmse" else loss)
         both.append(np.array(errors, dtype=float))
-    return _measured(ablation, task, list(pair), *both)
+    return measured(ablation, task, list(pair), *both)
 
 
 def noisy(x: np.ndarray, sd: float, seed: int, *, padded: bool) -> np.ndarray:
@@ -303,7 +199,7 @@ def _weights(bench: Bench, contrast: Contrast, task: str, size: Callable[..., fl
     pair = bench.pair(contrast, task)
     ablation = bench.ablation(*reversed(pair))
     both = (np.array([size(result) for result in ablation.results(arm, task)]) for arm in pair)
-    return _measured(ablation, task, list(pair), *both)
+    return measured(ablation, task, list(pair), *both)
 
 
 def updates_to_level(bench: Bench, contrast: Contrast, task: str) -> Measured:
@@ -319,7 +215,7 @@ def updates_to_level(bench: Bench, contrast: Contrast, task: str) -> Measured:
     for arm in pair:
         reached = ablation.curves(arm, task, "validation") <= level
         both.append(np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, reached.shape[1] + 1))
-    return _measured(ablation, task, list(pair), *both)
+    return measured(ablation, task, list(pair), *both)
 
 
 def miss(bench: Bench, contrast: Contrast, task: str) -> Measured:

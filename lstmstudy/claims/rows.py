@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from lstmstudy.ablation import ALL_TASKS
 from lstmstudy.claims.arms import BASELINE, trained_units
-from lstmstudy.claims.quantities import ALL_TASKS, QUANTITIES, Bench, Measured, error_on_test
+from lstmstudy.claims.bench import Bench
+from lstmstudy.claims.quantities import QUANTITIES, error_on_test
 from lstmstudy.claims.table import EQUAL_COMPUTE, Contrast, load_claims
 from lstmstudy.stats.effects import log_ratio
 from lstmstudy.store import MissingRunsError
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lstmstudy.arms import Arm, Unit
+    from lstmstudy.claims.bench import Measured
     from lstmstudy.plan import Plan
 
 SHAM = "sham"  # stands for a claim in the rows of techniques that do nothing
@@ -125,11 +128,11 @@ def _rows(bench: Bench, claim: str, number: int, contrast: Contrast, view: str) 
         if view == SECONDARY:
             metric = bench.plan.tasks[task].info.secondary
             scale = "difference" if metric == "error_rate" else scale
-            measured = error_on_test(bench, seen, task, metric)
+            found = error_on_test(bench, seen, task, metric)
         else:
-            measured = quantity.measure(bench, seen, task)
+            found = quantity.measure(bench, seen, task)
         runs = _runs(bench, seen, task)
-        for fold, seed, own, other, failed in _units(measured):
+        for fold, seed, own, other, failed in _units(found):
             apart = float(log_ratio(np.array(own), np.array(other))) if scale == "log ratio" else own - other
             yield Row(
                 claim,
