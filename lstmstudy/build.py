@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
-from lstmstudy.claims.words import verdict_lines
 from lstmstudy.execution import Execution, code_inputs, execute_all, file_inputs, text_hash
 from lstmstudy.missing import train_missing
 from lstmstudy.params import ParamsError
@@ -18,14 +17,15 @@ from lstmstudy.plan import COMPARISON, Plan, expected_seconds, make_plan, task_c
 from lstmstudy.progress import minutes
 from lstmstudy.provenance import facts, provenance
 from lstmstudy.store import MissingRunsError, RunStore
+from lstmstudy.verdicts.words import verdict_lines
 from lstmstudy.workers import Failure, local_lanes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lstmstudy.claims.document import Findings
     from lstmstudy.report import Chapter
     from lstmstudy.runs import Outcome, Run
+    from lstmstudy.verdicts.document import Findings
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ def build(profile: str, only: str | None = None) -> int:
         0, or 1 if a notebook failed, a run is missing, or the rule gives more false verdicts than it promises;
         the report is written all the same.
     """
-    from lstmstudy.claims.findings import false_rates
     from lstmstudy.report import findings as said
     from lstmstudy.report.markdown import inline_html, plain
+    from lstmstudy.verdicts.findings import false_rates
 
     plan = make_plan(profile, store=writable(paths.STORE))
     sources = _notebooks(plan, only)
@@ -131,7 +131,7 @@ def build(profile: str, only: str | None = None) -> int:
 
 def _judge(plan: Plan, store: RunStore, folder: Path) -> Findings:
     """Return the verdicts on all claims."""
-    from lstmstudy.claims.findings import study_findings
+    from lstmstudy.verdicts.findings import study_findings
 
     @functools.cache
     def outcome(run: Run) -> Outcome:

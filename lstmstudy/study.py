@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 
 from lstmstudy import paths
 from lstmstudy.ablation import Ablation
-from lstmstudy.claims.findings import study_findings
 from lstmstudy.claims.table import load_claims
 from lstmstudy.data import open_task
 from lstmstudy.missing import train_missing
 from lstmstudy.plan import make_plan, task_cache
 from lstmstudy.store import MissingRunsError, RunStore
+from lstmstudy.verdicts.findings import study_findings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lstmstudy.arms import Arm
-    from lstmstudy.claims.document import Findings
     from lstmstudy.claims.table import Claim
     from lstmstudy.data import Fold, TaskInfo
     from lstmstudy.plan import Plan
     from lstmstudy.runs import Outcome, Run
     from lstmstudy.techniques import Technique
+    from lstmstudy.verdicts.document import Findings
 
 
 def open_study(profile: str = "default", *, store: Path = paths.STORE, folder: Path = paths.PARAMS) -> Study:

@@ -9,15 +9,15 @@ import numpy as np
 from engine import classification_task, forecasting_task, made_result, write_tuned
 
 from lstmstudy import paths
-from lstmstudy.claims.bench import Bench
-from lstmstudy.claims.findings import _overlap
-from lstmstudy.claims.judging import claims_found
-from lstmstudy.claims.rows import unit_rows
 from lstmstudy.data import CATALOG
 from lstmstudy.params import load_profile
 from lstmstudy.plan import Plan
 from lstmstudy.runs import Outcome
 from lstmstudy.store import MissingRunsError, RunStore
+from lstmstudy.verdicts.bench import Bench
+from lstmstudy.verdicts.findings import _overlap
+from lstmstudy.verdicts.judging import claims_found
+from lstmstudy.verdicts.rows import unit_rows
 
 TASKS = ("sunspots", "mackey_glass", "digits_rows")
 PROFILE = """\

@@ -11,9 +11,9 @@ from planning import plan_of
 
 from lstmstudy import paths
 from lstmstudy.claims.arms import ClaimArms, trained_units
-from lstmstudy.claims.judging import judging_profiles
 from lstmstudy.claims.table import Claim, Contrast, Pair, load_claims
 from lstmstudy.params import ParamsError, load_profile
+from lstmstudy.verdicts.judging import judging_profiles
 
 CLAIMS = load_claims()
 # The guide's claims as the study's design names them; those about "separately" and "each" are claims apiece.

@@ -11,7 +11,6 @@ from judging import FALLING, HELPS, PROFILE, Made
 from matplotlib import pyplot as plt
 
 from lstmstudy.ablation import Ablation
-from lstmstudy.claims.findings import study_findings
 from lstmstudy.claims.table import load_claims
 from lstmstudy.findings import (
     calibration,
@@ -24,6 +23,7 @@ from lstmstudy.findings import (
 from lstmstudy.stats import calibration as replays
 from lstmstudy.stats.expected_best import expected_best
 from lstmstudy.tuned import load_tuned, save_tuned
+from lstmstudy.verdicts.findings import study_findings
 
 CLAIMS = (
     HELPS

@@ -1,1 +1,1 @@
-"""The guide's claims: what each says in numbers, and what the outcomes say of it."""
+"""The guide's claims: what each says, and the arms that it needs."""

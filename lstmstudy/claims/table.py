@@ -54,7 +54,7 @@ class Contrast(Section):
     control: str = Field(description=f"as arm, or one of {', '.join(NO_ARMS)}")
     expect: Literal["lower", "higher"] = Field(description="lower or higher")
     quantity: Quantity = Field(
-        default="test error", description="a quantity of lstmstudy/claims/quantities.py"
+        default="test error", description="a quantity of lstmstudy/verdicts/quantities.py"
     )
     reading: str | None = Field(default=None, pattern=_READINGS, description=_READING)
     control_reading: str | None = Field(default=None, pattern=_READINGS, description=_READING)

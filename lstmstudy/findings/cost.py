@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lstmstudy.ablation import Ablation
-    from lstmstudy.claims.document import ArmCost
+    from lstmstudy.verdicts.document import ArmCost
 
 
 @of_arms

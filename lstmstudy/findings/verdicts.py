@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmstudy.claims.words import amount, contrast_name, effect
 from lstmstudy.figures import panels, style, table
 from lstmstudy.figures.calibration import Share, plot_expected_best, plot_power, plot_rates
 from lstmstudy.findings.finding import Finding, counted, listed
 from lstmstudy.stats.expected_best import expected_best
 from lstmstudy.stats.rule import BY_TASK, NO_DIFFERENCE, OPEN, VERDICTS
+from lstmstudy.verdicts.words import amount, contrast_name, effect
 
 if TYPE_CHECKING:
-    from lstmstudy.claims.document import ClaimFound, Findings, RateFound
     from lstmstudy.plan import Plan
+    from lstmstudy.verdicts.document import ClaimFound, Findings, RateFound
 
 _METRICS = {"mae": "absolute error", "error_rate": "error rate"}
 _FEW = 4  # arms that get a line of their own where search is drawn

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lstmstudy.ablation import single
-from lstmstudy.claims.bench import Measured, measured
 from lstmstudy.claims.table import BEST_MEMBER, GAP_RULE
 from lstmstudy.data.schemes import FINAL
 from lstmstudy.estimates import estimates
 from lstmstudy.stats.ensembles import ambiguity
 from lstmstudy.streams import generator
+from lstmstudy.verdicts.bench import Measured, measured
 from lstmstudy.weight_sizes import weight_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lstmstudy.arms import Arm
-    from lstmstudy.claims.bench import Bench
     from lstmstudy.claims.table import Contrast, Pair
+    from lstmstudy.verdicts.bench import Bench
 
 WATCHED = 5  # epochs over which an alarm looks back
 OVERFIT = 1.05  # a test error so many times that of the selected epoch is what an alarm should tell

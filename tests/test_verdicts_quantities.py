@@ -9,9 +9,9 @@ import pytest
 from judging import FALLING, PROFILE, TASKS, Made
 
 from lstmstudy.claims.arms import ClaimArms
-from lstmstudy.claims.bench import Bench
-from lstmstudy.claims.quantities import QUANTITIES, informedness, noisy
 from lstmstudy.stats.ensembles import combined
+from lstmstudy.verdicts.bench import Bench
+from lstmstudy.verdicts.quantities import QUANTITIES, informedness, noisy
 
 CLAIM = """\
 one:

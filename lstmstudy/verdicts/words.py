@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lstmstudy.claims.document import ContrastFound, Findings, Secondary, TaskEffect
+    from lstmstudy.verdicts.document import ContrastFound, Findings, Secondary, TaskEffect
 
 MINUS, NONE = "\N{MINUS SIGN}", "not available"
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmstudy.claims.rows import DIGITS, Row, rounded, short
 from lstmstudy.readings import READINGS
 from lstmstudy.store import MissingRunsError
+from lstmstudy.verdicts.rows import DIGITS, Row, rounded, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

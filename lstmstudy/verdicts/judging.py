@@ -8,22 +8,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.claims.arms import trained_units
-from lstmstudy.claims.contrasts import Judgement, adjusted, bound_of, by_contrast, contrast_found, verdict_of
-from lstmstudy.claims.document import DESCRIBED, ELSEWHERE, MISSING, NOWHERE, ClaimFound
-from lstmstudy.claims.robustness import marks, secondary_effects, variations
-from lstmstudy.claims.rows import DECLARED, rounded
 from lstmstudy.claims.table import load_claims
 from lstmstudy.params import ParamsError, load_profile, profile_names
 from lstmstudy.stats.calibration import Question
+from lstmstudy.verdicts.contrasts import (
+    Judgement,
+    adjusted,
+    bound_of,
+    by_contrast,
+    contrast_found,
+    verdict_of,
+)
+from lstmstudy.verdicts.document import DESCRIBED, ELSEWHERE, MISSING, NOWHERE, ClaimFound
+from lstmstudy.verdicts.robustness import marks, secondary_effects, variations
+from lstmstudy.verdicts.rows import DECLARED, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from lstmstudy.claims.contrasts import Judged
-    from lstmstudy.claims.rows import Row
     from lstmstudy.claims.table import Claim
     from lstmstudy.params import Profile
+    from lstmstudy.verdicts.contrasts import Judged
+    from lstmstudy.verdicts.rows import Row
 
 
 def ordered(rows: Sequence[Row], profile: Profile) -> list[Row]:

@@ -9,18 +9,18 @@ import numpy as np
 
 from lstmstudy.ablation import ALL_TASKS
 from lstmstudy.claims.arms import BASELINE, trained_units
-from lstmstudy.claims.bench import Bench
-from lstmstudy.claims.quantities import QUANTITIES, error_on_test
 from lstmstudy.claims.table import EQUAL_COMPUTE, Contrast, load_claims
 from lstmstudy.stats.effects import log_ratio
 from lstmstudy.store import MissingRunsError
+from lstmstudy.verdicts.bench import Bench
+from lstmstudy.verdicts.quantities import QUANTITIES, error_on_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lstmstudy.arms import Arm, Unit
-    from lstmstudy.claims.bench import Measured
     from lstmstudy.plan import Plan
+    from lstmstudy.verdicts.bench import Measured
 
 SHAM = "sham"  # stands for a claim in the rows of techniques that do nothing
 DIGITS = 6  # significant ones of every number that a report is drawn from

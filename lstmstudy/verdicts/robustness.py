@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmstudy.claims.contrasts import adjusted, by_contrast, finite_or_none, sample_of, verdict_of
-from lstmstudy.claims.document import Secondary, Variation
-from lstmstudy.claims.rows import DECLARED, LAST, SECONDARY, contrast_rows, rounded
 from lstmstudy.stats import rule
 from lstmstudy.stats.sample import bootstrap_interval
+from lstmstudy.verdicts.contrasts import adjusted, by_contrast, finite_or_none, sample_of, verdict_of
+from lstmstudy.verdicts.document import Secondary, Variation
+from lstmstudy.verdicts.rows import DECLARED, LAST, SECONDARY, contrast_rows, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from lstmstudy.claims.contrasts import Judged, Judgement
-    from lstmstudy.claims.rows import Row
     from lstmstudy.claims.table import Claim
+    from lstmstudy.verdicts.contrasts import Judged, Judgement
+    from lstmstudy.verdicts.rows import Row
 
 
 def variations(

@@ -11,9 +11,11 @@ import pytest
 from judging import HELPS, PROFILE, TASKS, Made
 from pydantic import ValidationError
 
-from lstmstudy.claims import findings as module
-from lstmstudy.claims.document import Findings, RateFound
-from lstmstudy.claims.findings import (
+from lstmstudy.readings import Validation, read
+from lstmstudy.stats import calibration
+from lstmstudy.verdicts import findings as module
+from lstmstudy.verdicts.document import Findings, RateFound
+from lstmstudy.verdicts.findings import (
     FINDINGS,
     SCHEMA,
     false_rates,
@@ -21,8 +23,8 @@ from lstmstudy.claims.findings import (
     read_findings,
     study_findings,
 )
-from lstmstudy.claims.rows import rounded
-from lstmstudy.claims.tables import (
+from lstmstudy.verdicts.rows import rounded
+from lstmstudy.verdicts.tables import (
     ARMS,
     COLUMNS,
     COLUMNS_OF,
@@ -33,9 +35,7 @@ from lstmstudy.claims.tables import (
     read_curves,
     read_tables,
 )
-from lstmstudy.claims.words import amount, verdict_lines
-from lstmstudy.readings import Validation, read
-from lstmstudy.stats import calibration
+from lstmstudy.verdicts.words import amount, verdict_lines
 
 CLAIMS = (
     HELPS

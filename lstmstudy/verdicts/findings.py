@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy import paths
-from lstmstudy.claims.bench import Bench
-from lstmstudy.claims.contrasts import Judgement, contrast_found
-from lstmstudy.claims.document import (
+from lstmstudy.claims.table import FILE
+from lstmstudy.plan import COMPARISON
+from lstmstudy.source import source_digest
+from lstmstudy.stats.calibration import Pool, Rate, power, sham_rates, sign_flip_rate
+from lstmstudy.stats.sign_flips import ALPHA
+from lstmstudy.verdicts.bench import Bench
+from lstmstudy.verdicts.contrasts import Judgement, contrast_found
+from lstmstudy.verdicts.document import (
     ArmCost,
     Calibration,
     Findings,
@@ -20,23 +25,18 @@ from lstmstudy.claims.document import (
     RateFound,
     TaskFacts,
 )
-from lstmstudy.claims.judging import claims_found, ordered, questions
-from lstmstudy.claims.rows import DECLARED, SHAM, contrast_rows, rounded, sham_contrasts, unit_rows
-from lstmstudy.claims.table import FILE
-from lstmstudy.claims.tables import Tables, read_tables, write_tables
-from lstmstudy.plan import COMPARISON
-from lstmstudy.source import source_digest
-from lstmstudy.stats.calibration import Pool, Rate, power, sham_rates, sign_flip_rate
-from lstmstudy.stats.sign_flips import ALPHA
+from lstmstudy.verdicts.judging import claims_found, ordered, questions
+from lstmstudy.verdicts.rows import DECLARED, SHAM, contrast_rows, rounded, sham_contrasts, unit_rows
+from lstmstudy.verdicts.tables import Tables, read_tables, write_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from lstmstudy.claims.rows import Row
     from lstmstudy.plan import Plan
     from lstmstudy.runs import Outcome, Run
     from lstmstudy.store import RunStore
+    from lstmstudy.verdicts.rows import Row
 
 FINDINGS, SCHEMA, STAMP = "findings.json", "findings.schema.json", "findings.stamp"
 MARGIN = 0.05  # of the techniques that do nothing, as of the claims

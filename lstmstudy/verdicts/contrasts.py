@@ -7,19 +7,19 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lstmstudy.claims.document import ContrastFound, TaskEffect
-from lstmstudy.claims.quantities import QUANTITIES
-from lstmstudy.claims.rows import contrast_rows, rounded
 from lstmstudy.stats import rule
 from lstmstudy.stats.sample import Sample
 from lstmstudy.stats.sign_flips import holm
 from lstmstudy.stats.tested import Tested, evidence, tested
+from lstmstudy.verdicts.document import ContrastFound, TaskEffect
+from lstmstudy.verdicts.quantities import QUANTITIES
+from lstmstudy.verdicts.rows import contrast_rows, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lstmstudy.claims.rows import Row
     from lstmstudy.claims.table import Claim, Contrast
+    from lstmstudy.verdicts.rows import Row
 
 SHOWN = {
     rule.LOWER: "lower",

@@ -1,0 +1,1 @@
+"""From outcomes to a verdict on every claim, with everything that it rests on."""
