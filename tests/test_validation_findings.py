@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import re
 
 import numpy as np
 import pytest
@@ -44,10 +45,10 @@ class Plan:
 
     tasks = property(lambda _: {name: _task(name) for name in TASKS})
 
-    def units(self, task, n):
+    def units(self, task, n, first_seed=0):
         """Return every fold of the first realizations, each with the number of its realization as seed."""
         n = min(n, CATALOG[task].realizations)
-        return tuple(Unit(task, fold, place_of(fold).realization) for fold in range(n * FOLDS))
+        return tuple(Unit(task, fold, first_seed + place_of(fold).realization) for fold in range(n * FOLDS))
 
     def run(self, recipe, unit):
         """Return what stands for a run."""
@@ -115,17 +116,19 @@ def test_a_realization_that_is_not_whole_is_left_out():
 
 
 def test_bias_has_a_sign_and_a_miss_has_none():
-    """Half in one realization and twice in the other: no bias on average, and a miss by a factor of 2 each."""
+    """Half in every other realization and twice in the rest: no bias on average, and a miss by a factor of 2 each."""
 
     def turning(unit):
-        factor = 0.5 if unit.seed else 2.0
+        factor = 0.5 if unit.seed % 2 else 2.0
         return outcome(unit, dict.fromkeys(SCHEMES, 2.0 * factor))
 
-    made = ablation(turning, MADE)
+    made = ablation(turning, MADE, units=6)
     bias, miss = validation.estimate_bias(made), validation.estimate_errors(made)
-    assert "Stationary series (2 realizations): rolling +0.0 %" in bias.sentence
-    assert "rolling \N{MINUS SIGN}50.0 % to +100.0 %" in bias.alt
-    assert "Series with a unit root (2 realizations): rolling 100.0 %" in miss.sentence
+    assert "Stationary series (6 realizations): rolling +0.0 %" in bias.sentence
+    assert re.search(r"rolling \N{MINUS SIGN}\d\d\.\d % to \+\d\d\.\d %", bias.alt)
+    few = validation.estimate_bias(ablation(turning, MADE, units=2))
+    assert "rolling too few realizations for one" in few.alt
+    assert "Series with a unit root (6 realizations): rolling 100.0 %" in miss.sentence
     for finding in (bias, miss):
         assert len(finding.figure.axes) == 2
         for ax in finding.figure.axes:
@@ -203,9 +206,9 @@ def test_bars_show_every_target_of_every_split():
     assert [label.get_text() for label in ax.get_yticklabels()] == [*SCHEMES, FINAL]
 
 
-def test_one_realization_has_no_interval():
-    """A smoke study has one, of which the mean is all there is."""
-    alone = figures.Estimated(np.array([0.1]), 0.1, 0.1, 0.1)
+def test_few_realizations_have_no_interval():
+    """A smoke study has one, of which the mean is all there is; a drawn line says more only where there is one."""
+    alone = figures.Estimated(np.array([0.1]), 0.1, np.nan, np.nan)
     several = figures.Estimated(np.array([0.1, 0.3]), 0.2, 0.1, 0.3)
     lines = [len(figures.plot_estimates({"k": each}, xlabel="x").get_lines()) for each in (alone, several)]
     assert lines[1] - lines[0] == 1
