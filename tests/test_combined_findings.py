@@ -15,7 +15,7 @@ from lstmstudy.ablation import Ablation
 from lstmstudy.plan import make_plan, task_cache
 
 METRICS = {"sunspots": "rmse", "digits_rows": "cross_entropy"}
-UNITS = 4
+UNITS = 6
 PROFILE = f"""\
 tasks: [sunspots, digits_rows]
 techniques: [dropout, l2, jitter, permutation, early_stopping, trio, bundle]

@@ -12,11 +12,12 @@ from engine import made_outcome, stand_in
 from matplotlib import pyplot as plt
 
 from lstmstudy import findings, metrics, paths
-from lstmstudy.ablation import Ablation
+from lstmstudy.ablation import Ablation, single
 from lstmstudy.figures import plot_ambiguity
 from lstmstudy.plan import make_plan, task_cache
 from lstmstudy.readings import Validation, kept_epochs
 from lstmstudy.runs import Result
+from lstmstudy.stats import sample
 
 PROFILE = """\
 tasks: [sunspots, digits_rows]
@@ -33,6 +34,12 @@ grids:
 """
 NOISE = {"boosting": 0.6, "bagging": 1.5}  # of a model's predictions, over that of the baseline's
 MINUS = "\N{MINUS SIGN}"
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    """Give intervals to the few units of these tests, whose numbers are reckoned by hand."""
+    monkeypatch.setattr(sample, "FEWEST", 2)
 
 
 @pytest.fixture(scope="module")
@@ -219,8 +226,8 @@ def test_a_diverged_member_is_told_and_stops_nothing(plan):
     values = ensembles._counts(made, arm, info)
     np.testing.assert_allclose(values[0], 0, atol=1e-6)
     naive = np.log(made.references("sunspots")["naive"][1])
-    singles = [ensembles._single(arm, recipe) for recipe in arm.on("sunspots")]
-    mean = np.mean([np.log(made.counted_errors(single, "sunspots")[1]) for single in singles])
+    singles = [single(arm, recipe) for recipe in arm.on("sunspots")]
+    mean = np.mean([np.log(made.counted_errors(each, "sunspots")[1]) for each in singles])
     assert values[-1, 1] == pytest.approx(naive - mean)
 
 

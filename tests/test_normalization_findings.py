@@ -14,6 +14,7 @@ from lstmstudy import findings, paths
 from lstmstudy.ablation import Ablation
 from lstmstudy.findings.normalization import warm_up
 from lstmstudy.plan import make_plan, task_cache
+from lstmstudy.stats import sample
 from lstmstudy.store import MissingRunsError
 
 PROFILE = """\
@@ -35,6 +36,12 @@ FORMS = {  # loss at inference over loss in training mode after the last epoch, 
     ("recurrent_batch_norm", "recomputed"): (0.9, 1.2),
     ("recurrent_batch_norm", "moving"): (20.0, 30.0),
 }
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    """Give intervals to the few units of these tests, whose numbers are reckoned by hand."""
+    monkeypatch.setattr(sample, "FEWEST", 2)
 
 
 @pytest.fixture(scope="module")

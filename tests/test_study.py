@@ -16,6 +16,7 @@ from lstmstudy import paths
 from lstmstudy.ablation import ALL_TASKS
 from lstmstudy.plan import COMPILING, expected_seconds, task_cache
 from lstmstudy.readings import READINGS
+from lstmstudy.stats import sample
 from lstmstudy.store import MissingRunsError, RunStore
 from lstmstudy.study import open_study
 from lstmstudy.techniques import Dropout, EarlyStopping, RecurrentDropout
@@ -43,6 +44,12 @@ grids:
 """
 EPOCHS = 12
 TASKS = {"sunspots": "rmse", "digits_rows": "cross_entropy"}
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    """Give intervals to the few units of these tests, whose numbers are reckoned by hand."""
+    monkeypatch.setattr(sample, "FEWEST", 2)
 
 
 class Bench:
