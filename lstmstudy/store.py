@@ -69,7 +69,7 @@ class RunStore:
 
     def record(self, identity: str) -> dict[str, Any] | None:
         """Return only how a stored run came about, without reading its arrays."""
-        path = self.files().get(identity)
+        path = self._verified.get(identity) or self.files().get(identity)
         data = b"" if path is None else _content(path)
         if path is None or not _matches(path, data):
             return None  # `check` names a damaged file

@@ -103,7 +103,7 @@ def test_the_claim_table_has_every_claim_and_says_where_it_turns(made, tables):
     assert frame["effect"][0].startswith(MINUS)
     assert said.startswith("Of 3 claims that this profile judges: 1 supported (helps);")
     assert "1 depends on the task (turns)" in said
-    assert said.endswith("1 are not judged here.")
+    assert said.endswith("1 is not judged here.")
 
 
 def test_a_study_that_judges_nothing_says_that_it_is_no_evidence(tmp_path, tables):

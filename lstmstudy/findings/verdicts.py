@@ -53,9 +53,8 @@ def verdict_table(findings: Findings) -> str:
         for verdict in VERDICTS
     ]
     others = len(findings.claims) - len(judged)
-    return (
-        f"Of {len(judged)} claims that this profile judges: {'; '.join(words)}. {others} are not judged here."
-    )
+    rest = f"{others} {'is' if others == 1 else 'are'} not judged here."
+    return f"Of {len(judged)} claims that this profile judges: {'; '.join(words)}. {rest}"
 
 
 def _titles(findings: Findings) -> dict[str, str]:
