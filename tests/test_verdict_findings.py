@@ -180,7 +180,7 @@ def test_search_is_drawn_from_the_trials_of_each_arm(tmp_path):
     save_tuned(tuned.adding("2x4", {"sunspots": {"l1 matrices=both": changed}}), made.folder)
     finding = search_curves(Made.plan_of(made.folder))
     assert "Every arm had 4 trials on each task" in finding.sentence
-    assert "Sunspots l1 matrices=both" in finding.sentence
+    assert "Sunspots L1 on both" in finding.sentence
     lines = {line.get_ydata()[-1] for line in finding.figure.axes[0].lines if len(line.get_ydata()) == 4}
     assert expected_best((3.0, 2.0, 0.5, 1.0))[-1] in lines
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from lstmstudy.figures.colour import INK, INK_SOFT, technique_colour
 from lstmstudy.figures.labels import EndLabel, label_ends
@@ -111,6 +112,7 @@ def plot_expected_best(
         ax.plot(np.arange(1, len(curve) + 1), curve, color=colour, lw=1.4)
         if np.isfinite(curve[-1]):
             labels.append(EndLabel(float(curve[-1]), name, colour))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("trials of random search")
     ax.set_ylabel("expected best\nvalidation error")
     label_ends(ax, labels)

@@ -236,6 +236,7 @@ def search_curves(plan: Plan) -> Finding | str:
     found = plan.trials
     if not found:
         return "No task of this profile was tuned at its size; what was found elsewhere stands in."
+    names = {key: arm.name.removesuffix(", tuned") for key, arm in plan.single_techniques.items()}
     titles = [plan.tasks[task].info.title for task in found]
     gains, words = [], []
     with style():
@@ -245,12 +246,14 @@ def search_curves(plan: Plan) -> Finding | str:
             best = sorted(curves, key=lambda key: curves[key][-1])[:_FEW]
             shown = list(dict.fromkeys(["baseline", *best]))
             plot_expected_best(
-                {key: curves[key] for key in shown}, {key: key.partition(" ")[0] for key in shown}, ax=ax
+                {names.get(key, key): curves[key] for key in shown},
+                {names.get(key, key): key.partition(" ")[0] for key in shown},
+                ax=ax,
             )
             gains += [
                 1 - curve[-1] / curve[-2] for curve in curves.values() if len(curve) > 1 and curve[-1] < 1e9
             ]
-            words.append(f"{plan.tasks[task].info.title} {listed(best)}")
+            words.append(f"{plan.tasks[task].info.title} {listed([names.get(key, key) for key in best])}")
     trials = max(len(errors) for arms in found.values() for errors in arms.values())
     sentence = (
         f"Every arm had {trials} trials on each task, each with {counted(plan.profile.tuning.units, 'seed')}. "
