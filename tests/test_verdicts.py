@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from judging import HELPS, PROFILE, TASKS, Made
 
+from lstmstudy.verdicts.contrasts import bound_of
+
 SUPPORTED, CONTRADICTED = "supported", "contradicted"
 SAME, DEPENDS, OPEN = "no practical difference", "depends on the task", "inconclusive"
 ARM = "dropout step"
@@ -371,3 +373,9 @@ def test_other_widths_are_other_networks_with_the_same_contrast(tmp_path):
     ]
     widths = {run.recipe.width for run in made.plan.all_runs.values()}
     assert widths == {2, 4, 8}
+
+
+def test_a_margin_is_on_the_scale_of_the_numbers():
+    """A twentieth of the control's quantity in a log ratio, and of the quantity's own unit in a difference."""
+    assert bound_of(0.05, "log ratio") == pytest.approx(np.log(1.05))
+    assert bound_of(0.05, "difference") == 0.05
