@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
-from lstmstudy.sections import Section
+from lstmstudy.sections import Section, as_tuple
 from lstmstudy.strict_yaml import hint, shown
 
 if TYPE_CHECKING:
@@ -111,11 +111,6 @@ def _plain(value: object) -> object:
     return value
 
 
-def _as_tuple(value: object) -> object:
-    """Return a list of YAML as a tuple; everything else is left for the schema to refuse."""
-    return tuple(value) if isinstance(value, list) else value
-
-
 def _distinct(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """Return `entries`, unless two have the same fixed settings and so the same key."""
     seen = [fixed(entry) for entry in entries]
@@ -130,7 +125,7 @@ Range = Annotated[SearchRange, BeforeValidator(_as_range)]
 Settings = dict[str, Annotated[Any, AfterValidator(_plain)]]  # plain values by setting
 Entry = dict[str, Annotated[Any, BeforeValidator(_as_range), AfterValidator(_plain)]]  # or a SearchRange
 ENTRIES = f"a list of mappings, each with a plain value or {RANGE} for each setting, and no two with the same values"
-Entries = Annotated[tuple[Entry, ...], BeforeValidator(_as_tuple), AfterValidator(_distinct)]
+Entries = Annotated[tuple[Entry, ...], BeforeValidator(as_tuple), AfterValidator(_distinct)]
 
 
 class Tuning(Section):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def _as_tuple(value: object) -> object:
+def as_tuple(value: object) -> object:
     """Return a list of YAML as a tuple; everything else is left for the schema to refuse."""
     return tuple(value) if isinstance(value, list) else value
 
@@ -38,7 +38,7 @@ def _plain(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-LIST = (BeforeValidator(_as_tuple), Field(min_length=1), AfterValidator(_each_once))
+LIST = (BeforeValidator(as_tuple), Field(min_length=1), AfterValidator(_each_once))
 Names = Annotated[tuple[str, ...], *LIST]
 Values = Annotated[tuple[Any, ...], *LIST, AfterValidator(_plain)]
 Grid = Annotated[dict[str, Values], Field(min_length=1)]

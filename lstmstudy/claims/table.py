@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from lstmstudy import paths
-from lstmstudy.sections import Section, explained
+from lstmstudy.sections import Section, as_tuple, explained
 from lstmstudy.strict_yaml import read_mapping
 
 if TYPE_CHECKING:
@@ -84,11 +84,6 @@ class Contrast(Section):
         return tuple(name for name in dict.fromkeys(named) if name not in NO_ARMS)
 
 
-def _as_tuple(value: object) -> object:
-    """Return a list of YAML as a tuple; everything else is left for the schema to refuse."""
-    return tuple(value) if isinstance(value, list) else value
-
-
 class Claim(Section):
     """A sentence of the guide, made testable; every contrast must hold.
 
@@ -107,7 +102,7 @@ class Claim(Section):
 
     words: str = Field(description="a sentence")
     chapter: str = Field(pattern=r"^\d\d_[a-z0-9_]+$", description="a name such as 01_dropout")
-    contrasts: Annotated[tuple[Contrast, ...], BeforeValidator(_as_tuple)] = Field(
+    contrasts: Annotated[tuple[Contrast, ...], BeforeValidator(as_tuple)] = Field(
         default=(), description="a list of mappings with the keys arm, control, expect"
     )
     equal: str = Field(default=EQUAL, description="what arm and control have in common")
@@ -115,7 +110,7 @@ class Claim(Section):
     units: int = Field(default=12, ge=1, description="a positive integer")
     each_task: bool = Field(default=False, description="true or false")
     described: str | None = Field(default=None, description="a sentence")
-    strengths: Annotated[tuple[float, float] | None, BeforeValidator(_as_tuple)] = Field(
+    strengths: Annotated[tuple[float, float] | None, BeforeValidator(as_tuple)] = Field(
         default=None, description="a list of two numbers, the lower and the upper end"
     )
 

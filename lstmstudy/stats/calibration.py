@@ -103,7 +103,7 @@ def sign_flip_rate(questions: Sequence[Question]) -> Rate:
     """
     units = sorted({key for question in questions for sample in _keys(question) for key in sample})
     rng = generator(0, "calibration/signs")
-    share = _flipped_share(questions, _once(units), REPLAYS, rng)
+    share = _flipped_share(questions, units, REPLAYS, rng)
     shares = [_flipped_share(questions, _resampled_units(units, rng), EACH, rng) for _ in range(STUDIES)]
     return _rate(share, shares)
 
@@ -121,10 +121,6 @@ def _keys(question: Question) -> list[list[_Key]]:
         ]
         for sample, seeds in zip(question.samples, question.seeds, strict=True)
     ]
-
-
-def _once(units: Sequence[_Key]) -> list[_Key]:
-    return list(units)
 
 
 def _resampled_units(units: Sequence[_Key], rng: np.random.Generator) -> list[_Key]:

@@ -16,7 +16,7 @@ from lstmstudy.source import source_digest
 from lstmstudy.stats.calibration import Pool, Rate, power, sham_rates, sign_flip_rate
 from lstmstudy.stats.sign_flips import ALPHA
 from lstmstudy.verdicts.bench import Bench
-from lstmstudy.verdicts.contrasts import Judgement, contrast_found
+from lstmstudy.verdicts.contrasts import Judgement, contrast_found, finite_or_none
 from lstmstudy.verdicts.document import (
     ArmCost,
     Calibration,
@@ -27,7 +27,7 @@ from lstmstudy.verdicts.document import (
 )
 from lstmstudy.verdicts.judging import claims_found, ordered, questions
 from lstmstudy.verdicts.rows import DECLARED, SHAM, contrast_rows, rounded, sham_contrasts, unit_rows
-from lstmstudy.verdicts.tables import Tables, read_tables, write_tables
+from lstmstudy.verdicts.tables import Tables, read_tables, write_tables, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,9 +77,9 @@ def study_findings(plan: Plan, store: RunStore, outcome: Callable[[Run], Outcome
     runs = [run for identity, run in plan.all_runs.items() if identity in stored]
     tables = write_tables(folder, plan, rows, outcome, runs)
     findings = found(plan, tables, problems)
-    _write(folder / FINDINGS, findings.model_dump_json(indent=1))
-    _write(folder / SCHEMA, json.dumps(Findings.model_json_schema(), indent=1))
-    _write(stamp, key)
+    write_whole(folder / FINDINGS, findings.model_dump_json(indent=1).encode())
+    write_whole(folder / SCHEMA, json.dumps(Findings.model_json_schema(), indent=1).encode())
+    write_whole(stamp, key.encode())
     return findings
 
 
@@ -156,12 +156,6 @@ def _code() -> str:
     package = paths.ROOT / "lstmstudy"
     parts = (path.relative_to(package).with_suffix("").parts for path in sorted(package.rglob("*.py")))
     return source_digest([".".join(("lstmstudy", *each)) for each in parts if each[0] not in _BESIDE])
-
-
-def _write(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.tmp")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
 
 
 def _overlap(plan: Plan) -> dict[str, float]:
@@ -253,8 +247,8 @@ def _costs(tables: Tables) -> list[ArmCost]:
         costs.append(
             ArmCost(
                 arm=name,
-                parameters=_finite(parameters),
-                updates_to_best=_finite(updates),
+                parameters=finite_or_none(parameters),
+                updates_to_best=finite_or_none(updates),
                 failed=sum(failed),
                 runs=len(failed),
             )
@@ -284,7 +278,3 @@ def _mean(values: np.ndarray) -> float:
     """Return the mean of the finite values; NaN if there is none."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else float("nan")
-
-
-def _finite(value: float) -> float | None:
-    return rounded(value) if np.isfinite(value) else None

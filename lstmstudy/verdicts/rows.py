@@ -10,6 +10,7 @@ import numpy as np
 from lstmstudy.ablation import ALL_TASKS
 from lstmstudy.claims.arms import BASELINE, trained_units
 from lstmstudy.claims.table import EQUAL_COMPUTE, Contrast, load_claims
+from lstmstudy.search import rounded as significant
 from lstmstudy.stats.effects import log_ratio
 from lstmstudy.store import MissingRunsError
 from lstmstudy.verdicts.bench import Bench
@@ -65,7 +66,7 @@ class Row:
 
 def rounded(value: float) -> float:
     """Return a number with six significant digits."""
-    return float(f"{value:.{DIGITS}g}")
+    return significant(value, DIGITS)
 
 
 def short(identity: str) -> str:

@@ -11,6 +11,7 @@ import dataclasses
 import gzip
 import io
 import json
+import os
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -165,12 +166,12 @@ def write_tables(
         cost.append((short(run.identity), found.record))
     tables = Tables(tuple(rows), tuple(runs), tuple(arm_rows(plan, outcome)))
     units = [{key: _text(value) for key, value in dataclasses.asdict(row).items()} for row in rows]
-    _replace(folder / UNITS, _csv(units, [field.name for field in fields(Row)]).encode())
-    _replace(folder / RUNS, _csv(runs).encode())
-    _replace(folder / ARMS, _csv(tables.arms).encode())
-    _replace(folder / CURVES, gzip.compress("\n".join([*curves, ""]).encode(), mtime=0))
-    _replace(folder / COLUMNS_OF, json.dumps(COLUMNS, indent=1).encode())
-    _replace(folder / COST, json.dumps(_cost(cost), indent=1, sort_keys=True).encode())
+    write_whole(folder / UNITS, _csv(units, [field.name for field in fields(Row)]).encode())
+    write_whole(folder / RUNS, _csv(runs).encode())
+    write_whole(folder / ARMS, _csv(tables.arms).encode())
+    write_whole(folder / CURVES, gzip.compress("\n".join([*curves, ""]).encode(), mtime=0))
+    write_whole(folder / COLUMNS_OF, json.dumps(COLUMNS, indent=1).encode())
+    write_whole(folder / COST, json.dumps(_cost(cost), indent=1, sort_keys=True).encode())
     return tables
 
 
@@ -236,8 +237,11 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one."""
-    draft = path.with_name(f".{path.name}.tmp")
-    draft.write_bytes(data)
-    draft.replace(path)
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old one or the new one, whoever else writes it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_bytes(data)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
