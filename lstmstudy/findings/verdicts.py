@@ -103,14 +103,14 @@ def chapter_verdicts(findings: Findings, chapter: str) -> str:
                     "shown": contrast.shown if claim.judged else "not judged here",
                     "all tasks": effect(contrast, contrast.scale),
                     **by_task,
-                    "units better": f"{100 * contrast.improvement:.0f} %",
+                    "units lower": f"{100 * contrast.improvement:.0f} %",
                     "p": f"{contrast.p:.2g}",
                     "p of no practical difference": f"{contrast.p_equivalence:.2g}",
                 }
             )
     if rows:
         frame = pd.DataFrame(rows).fillna("")
-        last = ["units better", "p", "p of no practical difference"]
+        last = ["units lower", "p", "p of no practical difference"]
         frame = frame[[column for column in frame.columns if column not in last] + last]
         caption = "Every contrast, with 95 % intervals; p not adjusted for the number of claims"
         table(frame, caption=caption)
