@@ -3,6 +3,7 @@ from .figures import say as say
 from .figures import show_figure as show_figure
 from .figures import table as table
 from .findings import added_and_removed as added_and_removed
+from .findings import answer as answer
 from .findings import arm_curves as arm_curves
 from .findings import augmented_examples as augmented_examples
 from .findings import batch_sizes as batch_sizes
@@ -18,6 +19,7 @@ from .findings import estimate_bias as estimate_bias
 from .findings import estimate_errors as estimate_errors
 from .findings import fitness_table as fitness_table
 from .findings import flatness as flatness
+from .findings import forest as forest
 from .findings import interactions as interactions
 from .findings import learning_curves as learning_curves
 from .findings import lengths as lengths
@@ -27,7 +29,6 @@ from .findings import modes as modes
 from .findings import noise_schedule as noise_schedule
 from .findings import paired_differences as paired_differences
 from .findings import prices_at_the_start as prices_at_the_start
-from .findings import ranking as ranking
 from .findings import real_series as real_series
 from .findings import reference_table as reference_table
 from .findings import residual_check as residual_check

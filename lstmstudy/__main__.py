@@ -1,10 +1,12 @@
-"""What make calls: ``python -m lstmstudy report|plan|tune --profile <name>``."""
+"""What make calls: ``python -m lstmstudy report|plan|tune --profile <name>``; and ``diff OLD NEW``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
+from lstmstudy import paths
 from lstmstudy.params import ParamsError
 
 
@@ -24,11 +26,19 @@ def main(arguments: list[str] | None = None) -> int:
         if verb == "tune":
             arms = "arms as params/tuned.yaml names them, such as 'dropout per=step', or techniques"
             command.add_argument("--only", nargs="+", default=[], metavar="ARM", help=arms)
+    command = verbs.add_parser("diff", help="write a page with what changed from one report to another")
+    command.add_argument(
+        "old", type=Path, help="folder of a report, such as reports/default, or its findings.json"
+    )
+    command.add_argument("new", type=Path, help="the same of another")
+    command.add_argument("--out", type=Path, default=paths.REPORTS / "diff.html", help="where the page goes")
     given = parser.parse_args(arguments)
     from lstmstudy.build import build, print_plan
     from lstmstudy.tuning import tune
 
     try:
+        if given.verb == "diff":
+            return _diff(given.old, given.new, given.out)
         if given.verb == "tune":
             return tune(given.profile, given.only)
         if given.verb == "plan":
@@ -41,6 +51,24 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; everything trained so far is stored", file=sys.stderr)
         return 130
+
+
+def _diff(old: Path, new: Path, out: Path) -> int:
+    """Write the page, say in three lines what is in it, and return the exit code."""
+    from lstmstudy.build import writable
+    from lstmstudy.report.difference import write_difference
+
+    found = write_difference(old, new, writable(out.parent) / out.name)
+    for change in found.verdicts:
+        print(f"{change.what}: {change.old} -> {change.new}")
+    verdicts, parameters = len(found.verdicts), len(found.parameters)
+    print(
+        f"{verdicts} {'verdict' if verdicts == 1 else 'verdicts'} changed, {len(found.effects)} of {found.compared} "
+        f"effects moved beyond their intervals, {parameters} "
+        f"{'parameter or version differs' if parameters == 1 else 'parameters and versions differ'}"
+    )
+    print(f"difference: {paths.relative(out)}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -48,8 +48,12 @@ class Ablation:
 
     @functools.cached_property
     def compared(self) -> tuple[Arm, ...]:
-        """The arms that have a control."""
-        return tuple(arm for arm in self.arms.values() if arm.control is not None)
+        """The arms that have a control, and with it an outcome in at least one unit."""
+        return tuple(
+            arm
+            for arm in self.arms.values()
+            if arm.control is not None and any(self.fits(arm, task) for task in arm.tasks)
+        )
 
     @functools.cached_property
     def controls(self) -> tuple[Arm, ...]:
@@ -64,15 +68,21 @@ class Ablation:
 
     @functools.cached_property
     def infos(self) -> tuple[TaskInfo, ...]:
-        """The facts about each task on which all arms are trained, and at least one makes sense."""
+        """The facts about each task on which all arms are trained, and at least one makes sense and has outcomes."""
         arms = self.compared or self.controls
         shared = [task for task in arms[0].tasks if all(task in arm.tasks for arm in arms)]
-        infos = [self.plan.tasks[task].info for task in shared]
-        return tuple(info for info in infos if not all(arm.unfit(info) for arm in arms))
+        return tuple(
+            self.plan.tasks[task].info for task in shared if any(self.fits(arm, task) for arm in arms)
+        )
 
+    @functools.cache  # noqa: B019 - an ablation lives as long as its notebook
     def fits(self, arm: Arm, task: str) -> bool:
-        """Whether an arm makes sense on a task."""
-        return not arm.unfit(self.plan.tasks[task].info)
+        """Whether an arm makes sense on a task, and it and its control have outcomes in a unit there."""
+        if arm.unfit(self.plan.tasks[task].info):
+            return False
+        both = [arm] if arm.control is None else [arm, arm.control]
+        units = self.plan.units(task, min(each.units for each in both), max(each.first_seed for each in both))
+        return any(self._whole(both, unit) for unit in units)
 
     def units(self, task: str) -> tuple[Unit, ...]:
         """Return the units of a task in which every arm that fits it has an outcome; only these enter a number.
@@ -81,11 +91,11 @@ class Ablation:
             MissingRunsError: If there is none.
         """
         if task not in self._units:
-            everything = (*self.arms.values(), *self.controls)
+            everything = dict.fromkeys((*(self.compared or self.arms.values()), *self.controls))
             n, first_seed = min(arm.units for arm in everything), max(arm.first_seed for arm in everything)
             units = self.plan.units(task, n, first_seed)
             arms = [arm for arm in everything if self.fits(arm, task)]
-            whole = tuple(unit for unit in units if self._whole(arms, unit))
+            whole = tuple(unit for unit in units if arms and self._whole(arms, unit))
             if not whole:
                 raise MissingRunsError(
                     f"No unit has all its runs; `make report` trains them. Received: {task=}"

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import json
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
 from lstmstudy.execution import Execution, code_inputs, execute_all, file_inputs, text_hash
+from lstmstudy.gaps import diverged_runs, missing_runs, recipe_name
 from lstmstudy.missing import train_missing
 from lstmstudy.params import ParamsError
-from lstmstudy.plan import COMPARISON, Plan, expected_seconds, make_plan, task_cache
+from lstmstudy.plan import COMPARISON, METHODS, Plan, expected_seconds, make_plan, task_cache
 from lstmstudy.progress import minutes
-from lstmstudy.provenance import facts, provenance
+from lstmstudy.provenance import citation, facts, lines, parameters, write_provenance
 from lstmstudy.store import MissingRunsError, RunStore
 from lstmstudy.verdicts.words import verdict_lines
 from lstmstudy.workers import Failure, local_lanes
@@ -23,7 +25,7 @@ from lstmstudy.workers import Failure, local_lanes
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lstmstudy.report import Chapter
+    from lstmstudy.report import About, Chapter
     from lstmstudy.runs import Outcome, Run
     from lstmstudy.verdicts.document import Findings
 
@@ -72,12 +74,13 @@ def build(profile: str, only: str | None = None) -> int:
 
     Args:
         profile: Name of the profile.
-        only: Name of a notebook; its page is ``<notebook>.html`` beside the report.
+        only: Name of a notebook; its page is ``notebooks/<notebook>.html`` beside the report.
 
     Returns:
-        0, or 1 if a notebook failed, a run is missing, or the rule gives more false verdicts than it promises;
-        the report is written all the same.
+        0, or 1 if a notebook failed, a run is missing, the rule gives more false verdicts than it promises,
+        or the report is too large to share; it is written all the same.
     """
+    from lstmstudy.report import LIMIT
     from lstmstudy.report import findings as said
     from lstmstudy.report.markdown import inline_html, plain
     from lstmstudy.verdicts.findings import false_rates
@@ -114,19 +117,22 @@ def build(profile: str, only: str | None = None) -> int:
             source, folder / "notebooks" / f"{name}.ipynb", {"profile": profile}, inputs
         )
     errors = _execute(executions)
-    page = folder / (f"{only}.html" if only else "report.html")
     chapters = _chapters(executions, errors)
-    _render(plan, chapters, failures, state, page)
-    dishonest = false_rates(findings)
-    for rate in dishonest:
-        print(f"the rule is not honest: {rate}, and 5 % were promised", file=sys.stderr)
+    about = _about(plan, findings, state, failures, folder)
+    page = folder / (f"notebooks/{only}.html" if only else "report.html")
+    size = _render(chapters, about, page, alone=only is not None)
+    wrong = [f"the rule is not honest: {rate}, and 5 % were promised" for rate in false_rates(findings)]
+    if size > LIMIT:
+        wrong.append(f"{paths.relative(page)} has {size / 1e6:.1f} MB, and {LIMIT / 1e6:.0f} were promised")
+    for problem in wrong:
+        print(problem, file=sys.stderr)
     if only is None:
         lines = verdict_lines(findings)
     else:
         lines = [plain(inline_html(each)) for one in chapters for each in said(one.notebook)]
     print("\n".join(f"  {line}" for line in lines))
     print(f"report: {paths.relative(page)}")
-    return 1 if failures or dishonest or any(errors.values()) else 0
+    return 1 if failures or wrong or any(errors.values()) else 0
 
 
 def _judge(plan: Plan, store: RunStore, folder: Path) -> Findings:
@@ -145,9 +151,10 @@ def _judge(plan: Plan, store: RunStore, folder: Path) -> Findings:
 
 def _verdicts(findings: Findings, chapter: str) -> str:
     """Return those findings that a chapter shows, as text."""
-    if chapter == COMPARISON:
+    if chapter in (COMPARISON, METHODS):
         return findings.model_dump_json()
-    return "\n".join(claim.model_dump_json() for claim in findings.claims if claim.chapter == chapter)
+    own = [claim.model_dump_json() for claim in findings.claims if claim.chapter == chapter]
+    return "\n".join([*own, *(cost.model_dump_json() for cost in findings.arms)])
 
 
 def state_of(runs: dict[str, Run], store: RunStore) -> Missing:
@@ -183,13 +190,9 @@ def _changed(missing: list[Run], state: Missing) -> str:
     return f" ({', '.join(sorted(names))})"
 
 
-def _recipe_name(run: Run) -> str:
-    return " + ".join(technique.label for technique in run.recipe.techniques) or "baseline"
-
-
 def _named(failure: Failure) -> str:
     run = failure.run
-    return f"{_recipe_name(run)} on {run.task}, fold {run.fold}, seed {run.seed}: {failure.reason}"
+    return f"{recipe_name(run)} on {run.task}, fold {run.fold}, seed {run.seed}: {failure.reason}"
 
 
 def _execute(executions: dict[str, Execution]) -> dict[str, str | None]:
@@ -232,19 +235,40 @@ def _chapters(executions: dict[str, Execution], errors: dict[str, str | None]) -
     return chapters
 
 
-def _render(plan: Plan, chapters: list[Chapter], failures: list[Failure], state: Missing, page: Path) -> None:
-    """Write the page."""
+def _about(plan: Plan, findings: Findings, state: Missing, failures: list[Failure], folder: Path) -> About:
+    """Return what the pages say beside their chapters."""
+    from lstmstudy.report import About
+    from lstmstudy.verdicts.findings import FINDINGS
+    from lstmstudy.verdicts.tables import RUNS, read_tables
+
+    origin = write_provenance(plan, folder)
+    runs = (folder / RUNS).read_bytes()
+    return About(
+        profile=plan.profile.name,
+        evidence=any(claim.judged for claim in findings.claims),
+        facts=facts(plan, findings),
+        claims=[claim.id for claim in findings.claims],
+        missing=missing_runs(plan, state.runs, state.stored, failures),
+        diverged=diverged_runs(plan, state.runs, read_tables(folder).runs),
+        problems=findings.problems,
+        provenance=lines(origin),
+        parameters=parameters(origin),
+        citation=citation(origin),
+        downloads={f"{RUNS}.gz": gzip.compress(runs, mtime=0), FINDINGS: (folder / FINDINGS).read_bytes()},
+    )
+
+
+def _render(chapters: list[Chapter], about: About, page: Path, *, alone: bool) -> int:
+    """Write the page, and of a whole report each chapter's own beside its notebook; return the size of the page."""
     from lstmstudy.report import build_report
 
-    build_report(
-        chapters,
-        summary=COMPARISON,
-        profile=plan.profile.name,
-        facts=facts(plan, len(state.stored), len(state.runs)),
-        provenance=provenance(plan, state.stored),
-        missing=[_named(failure) for failure in failures],
-        out=page,
-    )
+    if alone:
+        return build_report(chapters, replace(about, downloads={}), summary=COMPARISON, out=page)
+    names = [chapter.name for chapter in chapters]
+    for chapter in chapters:
+        own = page.parent / "notebooks" / f"{chapter.name}.html"
+        build_report([chapter], replace(about, downloads={}), summary=COMPARISON, out=own, beside=names)
+    return build_report(chapters, about, summary=COMPARISON, out=page)
 
 
 def _notebooks(plan: Plan, only: str | None) -> dict[str, Path]:

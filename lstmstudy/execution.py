@@ -25,6 +25,7 @@ _STARTS = 3  # a kernel that does not start is tried again
 _NOT_READ = (
     "build.py",
     "execution.py",
+    "gaps.py",
     "provenance.py",
     "__main__.py",
     "report",

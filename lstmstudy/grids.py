@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from lstmstudy import paths
-from lstmstudy.search import Entries, ends
+from lstmstudy.search import Entries, ends, fixed
 from lstmstudy.sections import VALUES, Grid, Section, load, unknown
 from lstmstudy.strict_yaml import ParamsError, hint, shown
 from lstmstudy.techniques import TECHNIQUES
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from lstmstudy.search import Entry
     from lstmstudy.techniques import Technique
 
 _VALUE = "a number or a text for each setting"
@@ -48,6 +49,11 @@ def load_technique(name: str, folder: Path = paths.PARAMS) -> TechniqueParams:
         for end in ends(entry):
             _arms(TECHNIQUES[name], {f"{where}: tuned": _single(end)}, _VALUE)
     return params
+
+
+def search_title(technique: Technique, entry: Entry) -> str:
+    """Return a technique as a search names it: with its variant, where the search has fixed settings."""
+    return f"{technique.title} {technique.variant if fixed(entry) else ''}".strip()
 
 
 def technique_grid(

@@ -11,10 +11,10 @@ from lstmstudy.arms import Arm, Unit
 from lstmstudy.claims.arms import claim_arms
 from lstmstudy.data import open_task
 from lstmstudy.design import design_arms, load_design
-from lstmstudy.grids import load_technique, settings_of
+from lstmstudy.grids import load_technique, search_title, settings_of
 from lstmstudy.recipe import Recipe
 from lstmstudy.runs import Run
-from lstmstudy.search import ends, entry_key, fixed
+from lstmstudy.search import ends, entry_key
 from lstmstudy.sections import placed
 from lstmstudy.techniques import TECHNIQUES
 from lstmstudy.tuned import load_tuned
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 BASELINE = "baseline"
 OVERFITTING = "00_overfitting"  # needs the baseline alone
+METHODS = "98_methods"  # needs what does nothing
 COMPARISON = "99_comparison"  # needs every arm
 _GUESS = 0.6  # seconds of a run before any was measured
 COMPILING = 2.5  # seconds that the first run of a structure takes beside its training
@@ -131,10 +132,9 @@ class Plan:
         fitting = [task for task in self.profile.tasks if not lowest.unfit(self.tasks[task].info)]
         recipes = tuple((task, self._tuned(name, entry, task)) for task in fitting)
         technique = self._settings(name, entry, fitting[0]) if fitting else lowest
-        title = f"{technique.title} {technique.variant if fixed(entry) else ''}".strip()
         return replace(
             self.tuned_baseline,
-            name=f"{title}, tuned",
+            name=f"{search_title(technique, entry)}, tuned",
             reading=technique.reading,
             technique=technique,
             control=self.tuned_baseline,
@@ -212,7 +212,11 @@ class Plan:
     @functools.cached_property
     def notebooks(self) -> dict[str, tuple[Arm, ...]]:
         """The arms that each notebook needs, the baseline first."""
-        chapters: dict[str, list[Arm]] = {OVERFITTING: [self.baseline], COMPARISON: [self.tuned_baseline]}
+        chapters: dict[str, list[Arm]] = {
+            OVERFITTING: [self.baseline],
+            METHODS: [self.tuned_baseline],
+            COMPARISON: [self.tuned_baseline],
+        }
         for name in self.profile.techniques:
             chapter = chapters.setdefault(load_technique(name, self.folder).notebook, [self.baseline])
             chapter += [*self.arms(name), *self.tuned(name)]
@@ -231,6 +235,12 @@ class Plan:
         if TECHNIQUES[technique].is_reading:
             return self.arms(technique)
         return self.tuned(technique)
+
+    @property
+    def compared_arms(self) -> tuple[Arm, ...]:
+        """The arms of every technique that are compared on every task, but for those that do nothing."""
+        arms = (arm for name in self.profile.techniques for arm in self.compared(name))
+        return tuple(arm for arm in arms if arm.technique is None or not arm.technique.streams)
 
     def at_width(self, width: int) -> Plan:
         """Return the plan of what is compared on every task, with LSTM layers of another width."""

@@ -1,4 +1,4 @@
-"""What a report says about itself: its size, and where its numbers come from."""
+"""Where a report's numbers come from: its size, commit, versions, machines, parameters, and how to cite it."""
 
 from __future__ import annotations
 
@@ -8,55 +8,94 @@ import platform
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from lstmstudy import paths
+from lstmstudy.atomic import write_whole
 from lstmstudy.execution import text_hash
-from lstmstudy.store import RunStore
+from lstmstudy.verdicts.tables import COST, RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from lstmstudy.plan import Plan
+    from lstmstudy.verdicts.document import Findings
+
+FILE = "provenance.json"
+_PACKAGES = ("keras", "numpy", "scipy", "matplotlib", "papermill", "nbconvert")
 
 
-def facts(plan: Plan, stored: int, wanted: int) -> dict[str, str]:
+def facts(plan: Plan, findings: Findings) -> dict[str, str]:
     """Return what stands under the report's title."""
-    size, training = plan.profile.network, plan.profile.training
+    size, training, runs = plan.profile.network, plan.profile.training, findings.runs
+    lost = runs.planned - runs.stored
     return {
-        "Tasks": ", ".join(plan.tasks[name].info.title for name in plan.profile.tasks),
-        "Paired units": f"{plan.profile.units} for each task",
-        "Runs": f"{stored} of {wanted}",
-        "Network": f"{size.layers} LSTM layers of {size.width}, {training.epochs} epochs, batch {training.batch_size}",
+        "Tasks": ", ".join(task.title for task in findings.tasks),
+        "Paired units": f"{plan.profile.units} a task",
+        "Runs": f"{runs.stored} of {runs.planned}",
+        "Failed": f"{lost} missing, {runs.diverged} diverged" if lost or runs.diverged else "none",
+        "Network": f"{size.layers} x {size.width} LSTM, {training.epochs} epochs, batch {training.batch_size}",
+        "Search": f"{findings.trials} trials an arm",
     }
 
 
-def provenance(plan: Plan, stored: Mapping[str, Path]) -> dict[str, str]:
-    """Return where the report's numbers come from: the same runs give the same lines."""
-    machines = {str(record["machine"]["processor"]) for record in _some_records(stored)}
+def write_provenance(plan: Plan, folder: Path) -> dict[str, Any]:
+    """Write where the numbers in a folder come from beside them, and return it; the same runs give the same.
+
+    Args:
+        plan: The study.
+        folder: Where its tables lie.
+    """
+    machines = json.loads((folder / COST).read_text(encoding="utf-8"))["machines"]
+    found = {
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "trained on": machines,
+        "runs.csv": f"sha256 {text_hash([(folder / RUNS).read_text(encoding='utf-8')])}",
+        "tuned": {task: note for task, note in plan.tuned_notes.items() if note},
+        "data": {name: task.info.source for name, task in plan.tasks.items()},
+        "profile": json.loads(plan.profile.model_dump_json()),
+    }
+    write_whole(folder / FILE, json.dumps(found, indent=1, ensure_ascii=False).encode())
+    return found
+
+
+def lines(provenance: dict[str, Any]) -> dict[str, str]:
+    """Return provenance as the report shows it, a text for each label."""
+    machines = provenance["trained on"]
+    versions = {f"{name} {version}" for each in machines for name, version in each["versions"].items()}
     return {
-        "Commit": _commit(),
-        "Profile": json.dumps(plan.profile.model_dump(), sort_keys=True),
-        "Tuned": _tuned(plan),
-        "Runs": f"sha256 {text_hash(sorted(path.name for path in stored.values()))}",
-        "Python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in ("keras", "numpy", "papermill", "nbconvert")},
-        "Trained on": "; ".join(sorted(machines)) or "not available",
-        "Data": "; ".join(task.info.source for task in plan.tasks.values()),
+        "Commit": provenance["commit"],
+        "Table of runs": provenance["runs.csv"],
+        "Trained on": "\n".join(dict.fromkeys(str(each["machine"]["processor"]) for each in machines))
+        or "not available",
+        "Trained with": ", ".join(sorted(versions)),
+        "Written with": ", ".join(
+            [f"Python {provenance['python']}", *(f"{k} {v}" for k, v in provenance["versions"].items())]
+        ),
+        "Tuned": "\n".join(f"{task}: {note}" for task, note in provenance["tuned"].items())
+        or "Each task at this size.",
+        "Data": "\n".join(dict.fromkeys(provenance["data"].values())),
     }
 
 
-def _tuned(plan: Plan) -> str:
-    """Return for which tasks learning rates and strengths are taken from elsewhere, and from where."""
-    notes = [f"{plan.tasks[task].info.title}: {note}" for task, note in plan.tuned_notes.items() if note]
-    return " ".join(notes) or "Each task at this size."
+def parameters(provenance: dict[str, Any]) -> str:
+    """Return everything that the profile decides, as YAML with a line for each key."""
+    chosen = {key: value for key, value in provenance["profile"].items() if value not in (None, {}, [])}
+    return str(
+        yaml.safe_dump(chosen, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    ).strip()
 
 
-def _some_records(stored: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """Return the records of a few runs, enough to name the machines."""
-    store = RunStore()
-    identities = sorted(stored)
-    records = (store.record(identity) for identity in identities[:: max(len(identities) // 20, 1)])
-    return [record for record in records if record is not None]
+def citation(provenance: dict[str, Any]) -> str:
+    """Return how to cite the report, as BibTeX that says which of its states it is."""
+    about = yaml.safe_load((paths.ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    authors = " and ".join(f"{{{author['name']}}}" for author in about["authors"])
+    state = f"profile {provenance['profile']['name']}, commit {provenance['commit']}, runs {provenance['runs.csv']}"
+    fields = {"title": about["title"], "author": authors, "version": str(about["version"]), "note": state}
+    body = "".join(f"  {key:8}= {{{value}}},\n" for key, value in fields.items())
+    return f"@software{{lstmstudy,\n{body}}}"
 
 
 def _commit() -> str:

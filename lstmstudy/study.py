@@ -81,8 +81,7 @@ class Study:
     @property
     def all_arms(self) -> tuple[Arm, ...]:
         """The arms of every technique that are compared on every task, but for those that do nothing."""
-        arms = (arm for technique in self.profile.techniques for arm in self.plan.compared(technique))
-        return tuple(arm for arm in arms if arm.technique is None or not arm.technique.streams)
+        return self.plan.compared_arms
 
     def fold(self, task: str, number: int = 0) -> Fold:
         """Return one fold of any task of the catalog, in the profile or not."""

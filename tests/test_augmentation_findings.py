@@ -31,8 +31,7 @@ def _closed():
     plt.close("all")
 
 
-@pytest.fixture(scope="module")
-def study():
+def small_study():
     """Return what the findings ask of a study: the grids, two tasks and their folds."""
     wave = np.sin(np.arange(150) / 3)
     tasks = {
@@ -44,6 +43,12 @@ def study():
         fold=lambda task: tasks[task].folds[0],
         tasks=[tasks[name].info for name in TASKS],
     )
+
+
+@pytest.fixture(scope="module")
+def study():
+    """Return the study, made once."""
+    return small_study()
 
 
 @pytest.fixture
@@ -81,6 +86,7 @@ def test_examples_show_a_real_sequence_and_what_becomes_of_it(study, task):
         assert all(draw.shape == original.shape for draw in draws)
     moved = 0.029 if task == "sunspots" else 0.03  # the target, one of 25 values, stays
     assert f"jitter 0.03 ({moved:.2g})" in finding.sentence
+    assert finding.title.startswith(f"Jitter 0.03 moves values least, by {moved:.2g} standard deviations, ")
     assert finding.alt.startswith(f"A training sequence of {CATALOG[task].title} with {len(whole)} steps")
 
 
@@ -115,9 +121,17 @@ def test_an_example_without_draws_of_its_length_is_an_error(changed):
 
 
 class Outcomes:
-    """An ablation of two techniques, one of which fits one task only; strengths have made-up effects."""
+    """An ablation of two techniques, one of which fits one task only; strengths have made-up effects.
 
-    def __init__(self):
+    Args:
+        jitter: Test error with jitter, over that of the baseline.
+        permutation: The same with permutation.
+        margin: Half-width of the intervals of log ratios; NaN with too few units.
+    """
+
+    def __init__(self, jitter=0.8, permutation=1.25, margin=0.01):
+        self.ratios = {"jitter": jitter, "permutation": permutation}
+        self.margin = margin
         grids = [*technique_grid("jitter"), *technique_grid("permutation")]
         self.compared = [SimpleNamespace(name=each.label, technique=each) for each in grids]
         self.infos = [CATALOG[name] for name in TASKS]
@@ -140,8 +154,8 @@ class Outcomes:
         return [self.effect(arm) for arm in self.compared]
 
     def effect(self, arm):
-        """Return a fifth less error with jitter, a quarter more without."""
-        value = np.log(0.8 if arm.technique.name == "jitter" else 1.25)
+        """Return the effect of an arm: by default a fifth less error with jitter, a quarter more without."""
+        value = np.log(self.ratios[arm.technique.name])
         return Effect(
             arm=arm.name,
             technique=arm.technique.name,
@@ -150,30 +164,34 @@ class Outcomes:
             task="all tasks",
             log_ratios=np.full(4, value),
             estimate=value,
-            low=value - 0.01,
-            high=value + 0.01,
+            low=value - self.margin,
+            high=value + self.margin,
             improvement=0.5,
         )
 
 
 def test_strengths_of_several_techniques_have_a_panel_each():
-    """Each panel is named by its technique; the sentence gives the chosen strengths and where one is unfit."""
+    """Each panel is named by its technique; the texts give the chosen strengths and where one is unfit."""
     finding = findings.dose_responses(Outcomes())
     assert [ax.get_title(loc="left") for ax in finding.figure.axes] == ["jitter", "permutation"]
     assert [ax.get_xlabel() for ax in finding.figure.axes] == ["sd", "segments"]
     assert "jitter 0.3 \N{MINUS SIGN}20.0 %" in finding.sentence
-    assert finding.sentence.endswith(
-        "As it does not fit every task, permutation counts Japanese vowels only."
+    assert finding.title == (
+        "1 of 2 techniques at strengths chosen on validation lowers the test error clearly, 1 raises it"
     )
+    assert finding.sentence.endswith("Not all count on every task: permutation on Japanese vowels only.")
 
 
 def test_arms_of_several_techniques_stand_in_one_figure():
-    """Every arm has a row, and the sentence names those with an interval clear of no change."""
+    """Every arm has a row; the title counts those with an interval clear of no change, the sentence names them."""
     finding = findings.technique_effects(Outcomes())
     (ax,) = finding.figure.axes
     assert [label.get_text() for label in ax.get_yticklabels()] == [arm.name for arm in Outcomes().compared]
+    assert finding.title == "3 of 6 arms lower the test error clearly, 3 raise it"
+    fifth = "\N{MINUS SIGN}20.0 %"
     assert finding.sentence.startswith(
-        "Of 6 arms, 3 have an interval wholly below no change (jitter 0.01, jitter 0.03 and jitter 0.3) and 3 have"
+        f"95 % intervals wholly below no change: jitter 0.01 {fifth}, jitter 0.03 {fifth} and jitter 0.3 {fifth}; "
+        "wholly above it: permutation 2 +25.0 %,"
     )
-    assert "permutation counts Japanese vowels only" in finding.sentence
+    assert "permutation on Japanese vowels only" in finding.sentence
     assert "permutation 8 +25.0 %" in finding.alt

@@ -39,16 +39,20 @@ def told(log_ratio):
     return f"{100 * np.expm1(log_ratio):+.1f} %".replace("-", MINUS)
 
 
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory):
+def small_plan(folder):
     """Return the plan of a tiny study of combinations."""
-    folder = tmp_path_factory.mktemp("combined")
     shutil.copytree(paths.PARAMS, folder / "params")
     (folder / "params" / "mine.yaml").write_text(PROFILE, encoding="utf-8")
     write_tuned(folder / "params", METRICS, size="2x4")
     for name in METRICS:
         stand_in(task_cache(folder / "store"), name)
     return make_plan("mine", store=folder / "store", folder=folder / "params")
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    """Return the plan, made once."""
+    return small_plan(tmp_path_factory.mktemp("combined"))
 
 
 class Additive:
@@ -127,6 +131,10 @@ def test_parts_that_add_up_are_told_with_their_own_effects(plan):
         assert f"{name} alone {told(effect)}" in finding.alt
         assert f"all without {name} {told(-effect)}" in finding.alt
     together = told(sum(PARTS.values()) + half)
+    fall = -100 * np.expm1(sum(PARTS.values()) + half)
+    assert finding.title == (
+        f"All 5 parts together lower the test error clearly, by {fall:.0f} %; 5 of 10 single steps lower it"
+    )
     assert finding.sentence.startswith(
         f"All 5 parts together change the test error by {together} (95 % interval {MINUS}"
     )
@@ -147,8 +155,9 @@ def test_a_removed_part_leaves_with_its_interactions(plan):
 
 def test_one_step_that_helps_is_told_in_the_singular(plan):
     """With parts that change nothing only early stopping lowers the error."""
-    said = findings.added_and_removed(combined(plan, alone={})).sentence
-    assert "Of 10 single steps, 1 lowers it clearly: early stopping alone;" in said
+    finding = findings.added_and_removed(combined(plan, alone={}))
+    assert "Of 10 single steps, 1 lowers it clearly: early stopping alone;" in finding.sentence
+    assert finding.title.endswith("clearly, by 50 %; 1 of 10 single steps lowers it")
 
 
 def test_parts_that_add_up_do_not_interact(plan, tables):
@@ -232,6 +241,7 @@ def test_the_rival_is_the_technique_that_validation_ranks_first(plan):
     assert finding.sentence.startswith(
         "Of 3 tuned single techniques that fit every task, validation ranks L2 on"
     )
+    assert finding.title == "Against L2 on both the test error is clearly higher with the trio and the bundle"
     # Trio and bundle have both parts: they change the error by -.1 - .3 + .6 against the baseline.
     assert "L2" in finding.alt
     assert finding.alt.count(told(0.2)) == 2

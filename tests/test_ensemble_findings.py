@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 import zlib
 
@@ -42,15 +43,19 @@ def few(monkeypatch):
     monkeypatch.setattr(sample, "FEWEST", 2)
 
 
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory):
+def small_plan(folder):
     """Return the plan of a tiny study of ensembles."""
-    folder = tmp_path_factory.mktemp("ensembles")
     shutil.copytree(paths.PARAMS, folder / "params")
     (folder / "params" / "mine.yaml").write_text(PROFILE, encoding="utf-8")
     for name in ("sunspots", "digits_rows"):
         stand_in(task_cache(folder / "store"), name)
     return make_plan("mine", store=folder / "store", folder=folder / "params")
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    """Return the plan, made once."""
+    return small_plan(tmp_path_factory.mktemp("ensembles"))
 
 
 class Noisy:
@@ -192,6 +197,8 @@ def test_disagreement_adds_up(plan):
     right = [bar.get_width() for bar in sunspots.containers[1]]
     share = 100 * right[0] / (left[0] + right[0])
     assert f"mean of 5 models {share:.0f} % on Sunspots" in finding.sentence
+    assert finding.title.startswith("Averaging takes ")
+    assert finding.title.endswith(f" to {share:.0f} % off a member's squared error")
     # Independent noise: 4 / 5 of it averages out.
     assert left[0] == pytest.approx(0.2, abs=0.08)
     assert right[0] == pytest.approx(0.8, abs=0.15)
@@ -211,6 +218,9 @@ def test_error_falls_with_the_number_of_members(plan):
     np.testing.assert_allclose(values[-1], ensembles._average(made, arm, "sunspots"), atol=1e-9)
     assert "mean of 5 models" in finding.sentence
     assert "boosting" not in finding.sentence
+    assert re.match(
+        r"5 models lower the test error clearly by \d+ to \d+ %, two of them by \d+ to \d+ %$", finding.title
+    )
 
 
 def test_a_diverged_member_is_told_and_stops_nothing(plan):
@@ -234,9 +244,10 @@ def test_a_diverged_member_is_told_and_stops_nothing(plan):
 def test_units_that_all_diverged_are_no_number(plan):
     """If every unit has a diverged member there is no decomposition, and the sentence says why."""
     made = ablation(plan, diverged=[(2, seed) for seed in range(2)])
-    said = findings.disagreement(made).sentence
-    assert "nothing, as runs diverged" in said
-    assert "nan" not in said
+    finding = findings.disagreement(made)
+    assert "nothing, as runs diverged" in finding.sentence
+    assert "nan" not in finding.sentence
+    assert finding.title == "What averaging takes off a member's squared error is unknown, as runs diverged"
 
 
 def test_bars_without_an_arm_or_of_unequal_number_are_an_error():

@@ -12,7 +12,9 @@ from matplotlib import pyplot as plt
 
 from lstmstudy.figures import plot_learning_curves, say, show, show_figure, table, tables
 from lstmstudy.figures.colour import INK, PAPER, PAPER_DARK, dark_counterpart
+from lstmstudy.figures.data import as_csv
 from lstmstudy.figures.svg import to_svg
+from lstmstudy.figures.tables import Cell
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +61,30 @@ def test_figure_is_displayed_once_with_its_alt_text_and_closed(shown):
     assert plt.get_fignums() == []
 
 
+def test_the_numbers_of_a_figure_are_displayed_with_it(shown):
+    """The bundle has the data as CSV; a figure of which nothing is kept has none."""
+    figure = make_figure()
+    numbers = as_csv(figure)
+    show_figure(figure, alt="a")
+    show_figure(plt.figure(), alt="b")
+    assert numbers.splitlines()[1].startswith("test,RMSE,1,2.5,")
+    assert shown[0][0]["text/csv"] == numbers
+    assert shown[0][0].keys() == {"image/svg+xml", "text/plain", "text/csv"}
+    assert shown[1][0].keys() == {"image/svg+xml", "text/plain"}
+
+
+def test_the_title_stands_above_the_figure(shown):
+    """A title is displayed first, marked as such, and is known beside the alt text; without one there is none."""
+    show_figure(make_figure(), alt="a", title=" Dropout\n helps <most> ")
+    (data, metadata), (_, about) = shown
+    assert data == {"text/plain": "Dropout helps <most>", "text/markdown": "**Dropout helps <most>**"}
+    assert metadata == {"lstmstudy": {"title": True}}
+    assert about == {"image/svg+xml": {"alt": "a", "title": "Dropout helps <most>"}}
+    show_figure(make_figure(), alt="a", title=" ")
+    assert len(shown) == 3
+    assert shown[2][1] == {"image/svg+xml": {"alt": "a"}}
+
+
 def test_same_figure_gives_the_same_bytes():
     """Two drawings of one figure are equal byte for byte, and a different figure is not."""
     assert to_svg(make_figure(), title="a") == to_svg(make_figure(), title="a")
@@ -103,8 +129,47 @@ def test_finding_is_marked_as_such(shown):
     ((data, metadata),) = shown
     assert data == {"text/plain": "Dropout helps: **6 %**.", "text/markdown": "Dropout helps: **6 %**."}
     assert metadata == {"lstmstudy": {"finding": True}}
-    with pytest.raises(ValueError, match="Received: sentence="):
+    with pytest.raises(ValueError, match="Received: finding="):
         say(" ")
+
+
+def test_several_findings_become_a_list(shown):
+    """Each of several sentences is an item of a Markdown list; a single one stands as it is, and none is an error."""
+    say(["Dropout\nhelps.", "Noise does not."])
+    say(["Dropout helps."])
+    assert [data["text/markdown"] for data, _ in shown] == [
+        "- Dropout helps.\n- Noise does not.",
+        "Dropout helps.",
+    ]
+    for nothing in ([], ["Dropout helps.", ""]):
+        with pytest.raises(ValueError, match="Received: finding="):
+            say(nothing)
+
+
+def test_cells_sort_by_their_number_lead_somewhere_and_have_a_kind(shown):
+    """A cell carries the number, link and word that it was given, escaped; a link that is no notebook is none."""
+    evil = '"><script>alert(1)</script>'
+    cells = [
+        Cell("\N{MINUS SIGN}5 %", -0.05),
+        Cell("01 dropout", notebook="01_dropout.ipynb#The-verdict"),
+        Cell("supported", kind=evil),
+        Cell("x", notebook="javascript:alert(1)//.ipynb"),
+        Cell(evil, notebook=f"{evil}.ipynb"),
+    ]
+    frame = pd.DataFrame([{str(place): each for place, each in enumerate(["a", *cells])}])
+    table(frame, caption="c", filters=["1", "3"], ids=["claim.a"])
+    ((data, _),) = shown
+    html = data["text/html"]
+    assert 'data-sort="-0.05">\N{MINUS SIGN}5 %</td>' in html
+    assert '<a href="01_dropout.ipynb#The-verdict">01 dropout</a>' in html
+    assert html.count("<a ") == 1
+    assert "<script>" not in html
+    assert 'data-filters="1 3"' in html
+    assert '<tr id="claim.a">' in html
+    assert "Cell(" not in data["text/plain"]
+    for wrong in ({"filters": ["verdict"]}, {"ids": ["a", "b"]}):
+        with pytest.raises(ValueError, match="Received: filters="):
+            table(frame, caption="c", **wrong)
 
 
 def test_table_is_escaped_and_every_header_has_a_scope(shown):
@@ -130,9 +195,9 @@ def test_numbers_stand_at_the_right_and_words_at_the_left(shown):
     """Numeric columns are right-aligned with a true minus, others left-aligned."""
     table(pd.DataFrame({"effect": [-1.5], "verdict": ["supported"]}, index=["dropout"]), caption="c")
     html = shown[0][0]["text/html"]
-    assert re.search(r'<td style="text-align:right[^"]*">\N{MINUS SIGN}1.5</td>', html)
+    assert re.search(r'<td style="text-align:right[^"]*" data-sort="-1.5">\N{MINUS SIGN}1.5</td>', html)
     assert re.search(r'<td style="text-align:left[^"]*">supported</td>', html)
-    assert '<th scope="row" style="text-align:left">dropout</th>' in html
+    assert re.search(r'<th scope="row" style="text-align:left[^"]*">dropout</th>', html)
 
 
 @pytest.mark.parametrize(

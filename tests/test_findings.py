@@ -1,4 +1,4 @@
-"""Findings: every number in a sentence comes from outcomes, and a diverged run is told like any other."""
+"""Findings: every number in a title or sentence comes from outcomes, and a diverged run is told like any other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 
 from lstmstudy import findings, paths
 from lstmstudy.plan import task_cache
-from lstmstudy.store import MissingRunsError
 from lstmstudy.study import open_study
 from lstmstudy.techniques import Dropout, EarlyStopping
 
@@ -95,14 +94,19 @@ def prepared(tmp_path_factory):
     return Bench(tmp_path_factory.mktemp("bench")).study.store.folder.parent
 
 
+def copied(prepared, folder):
+    """Return a copy of the study, put into a folder."""
+    shutil.copytree(prepared, folder)
+    own = object.__new__(Bench)
+    own.study = open_study("mine", store=folder / "store", folder=folder / "params")
+    return own
+
+
 @pytest.fixture
 def bench(prepared, tmp_path, monkeypatch):
     """Return a study of the test's own; whatever is missing in it cannot be trained."""
-    shutil.copytree(prepared, tmp_path / "bench")
     monkeypatch.setattr("lstmstudy.missing.train_all", lambda *_, **__: [])
-    own = object.__new__(Bench)
-    own.study = open_study("mine", store=tmp_path / "bench" / "store", folder=tmp_path / "bench" / "params")
-    return own
+    return copied(prepared, tmp_path / "bench")
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +117,7 @@ def tables(monkeypatch):
     def keep(frame, *, caption):
         shown[caption] = frame
 
-    for name in ("cost", "overfitting", "ranking"):  # a function hides the module of its name
+    for name in ("cost", "overfitting", "by_task"):  # a function hides the module of its name
         monkeypatch.setattr(importlib.import_module(f"lstmstudy.findings.{name}"), "table", keep)
     yield shown
     plt.close("all")
@@ -126,7 +130,8 @@ def figures(ablation):
         "learning_curves": findings.learning_curves(ablation, baseline),
         "learning_curves of an arm": findings.learning_curves(ablation, ablation.arms_of("dropout")[1]),
         "stopping": findings.stopping(ablation),
-        "ranking": findings.ranking(ablation),
+        "dose_responses": findings.dose_responses(ablation),
+        "technique_effects": findings.technique_effects(ablation),
         "arm_curves of dropout": findings.arm_curves(ablation, "dropout"),
         "dose_response of dropout": findings.dose_response(ablation, "dropout"),
         "paired_differences of dropout": findings.paired_differences(ablation, "dropout"),
@@ -137,10 +142,10 @@ def figures(ablation):
 
 
 def sentences(ablation, shown=None):
-    """Return every sentence that the study can say, by the name of its finding."""
+    """Return every title and sentence that the study can say, by the name of its finding."""
     shown = shown or figures(ablation)
     return {
-        **{name: finding.sentence for name, finding in shown.items()},
+        **{name: f"{finding.title}. {finding.sentence}" for name, finding in shown.items()},
         "reference_table": findings.reference_table(ablation, ablation.plan.baseline),
         "task_table": findings.task_table(ablation),
         "cost_table": findings.cost_table(ablation, ()),
@@ -162,16 +167,22 @@ def test_arms_that_a_profile_lacks_are_told_in_words(bench):
     """A finding about arms that are not there is a sentence, in a figure's place too."""
     empty = bench.study.ablate()
     assert bench.study.arms("zoneout") == bench.study.tuned("zoneout") == bench.study.design("combined") == ()
-    for find in (findings.ranking, findings.dose_responses, findings.task_table, findings.batch_sizes):
+    for find in (
+        findings.technique_effects,
+        findings.dose_responses,
+        findings.task_table,
+        findings.batch_sizes,
+    ):
         assert find(empty) == "This profile has no such arms."
     assert findings.dose_response(bench.ablate(), "zoneout") == "This profile has no arm of zoneout."
     assert findings.estimate_bias(empty) == "This profile trains no validation schemes."
 
 
-def test_every_finding_has_a_figure_a_description_and_a_sentence(bench):
-    """Both texts are sentences of more than a few words with a number in them."""
+def test_every_finding_has_a_figure_a_description_a_title_and_a_sentence(bench):
+    """Both texts are sentences of more than a few words with a number in them; the title is more than a word."""
     for name, finding in figures(bench.ablate()).items():
         assert isinstance(finding.figure, Figure), name
+        assert len(finding.title.split()) > 5, name
         for text in (finding.alt, finding.sentence):
             assert len(text.split()) > 5, name
             assert text.endswith("."), name
@@ -183,17 +194,24 @@ def test_sentences_carry_the_numbers_of_the_outcomes(bench, tables):
     said = sentences(bench.ablate())
     fifth = "\N{MINUS SIGN}20.0 % (95 % interval \N{MINUS SIGN}20.0 % to \N{MINUS SIGN}20.0 %)"
     half = "\N{MINUS SIGN}50.0 % (95 % interval \N{MINUS SIGN}50.0 % to \N{MINUS SIGN}50.0 %)"
-    assert (
-        f"Validation chooses dropout 0.3 per step; it changes the test error by {fifth}"
-        in (said["dose_response of dropout"])
+    assert said["dose_response of dropout"].startswith(
+        "Validation chooses dropout 0.3 per step, which lowers the test error clearly, by 20 %. "
+        f"Dropout 0.3 per step changes the test error by {fifth}"
     )
-    assert f"dropout 0.3 per step {fifth}" in said["ranking"]
-    assert "recurrent dropout 0.2 per sequence +20.0 %" in said["ranking"]
+    assert f"dropout 0.3 per step {fifth}" in said["dose_responses"]
+    assert "recurrent dropout 0.2 per sequence +20.0 %" in said["dose_responses"]
+    assert "wholly above it: recurrent dropout 0.2 per sequence +20.0 %" in said["technique_effects"]
+    assert said["learning_curves"].startswith(
+        "Training to the last epoch raises the baseline's test error by 100 %, clearly on both tasks. "
+    )
     assert "+100.0 % (95 % interval +100.0 % to +100.0 %)" in said["learning_curves"]
     assert said["paired_differences of dropout"].startswith(
-        "Of 2 arms with dropout, 2 have an interval wholly"
+        "Both arms with dropout lower the test error clearly. Change of the test error: dropout 0.1 per step"
     )
+    assert f"dropout 0.3 per step {fifth}" in said["paired_differences of dropout"]
     assert "over 12 paired units" in said["paired_differences of dropout"]
+    assert "the selected epoch stays where the baseline has it" in said["arm_curves of dropout"]
+    assert "3 against 3 on Sunspots" in said["arm_curves of dropout"]
     # Patience 1 stops after epoch 4 and goes back to epoch 3: half the error of the last epoch.
     assert (
         f"validation chooses 1: test error {half} against the last epoch, after 4.0 of 6" in said["stopping"]
@@ -210,7 +228,8 @@ def test_a_changed_outcome_changes_the_sentences(bench):
             bench.store("dropout 0.3 per step", task, seed, 0.8 * FALLING, 0.6 * FALLING)
     after = sentences(bench.ablate())
     changed = {name for name in before if before[name] != after[name]}
-    assert {"dose_response of dropout", "ranking"} <= changed
+    assert {"dose_response of dropout", "dose_responses", "technique_effects"} <= changed
+    assert "lowers the test error clearly, by 40 %" in after["dose_response of dropout"]
     assert "\N{MINUS SIGN}40.0 %" in after["dose_response of dropout"]
     assert (
         not {"learning_curves", "stopping", "reference_table", "paired_differences of early_stopping"}
@@ -225,8 +244,8 @@ def test_the_chosen_strength_is_the_one_of_validation(bench):
             bench.store("dropout 0.1 per step", task, seed, 0.95 * FALLING, 0.1 * FALLING)
     ablation = bench.ablate()
     chosen = "dropout 0.3 per step"
-    assert f"Validation chooses {chosen};" in findings.dose_response(ablation, "dropout").sentence
-    assert f"{chosen} \N{MINUS SIGN}20.0 %" in findings.ranking(ablation).sentence
+    assert f"Validation chooses {chosen}, which" in findings.dose_response(ablation, "dropout").title
+    assert f"{chosen} \N{MINUS SIGN}20.0 %" in findings.dose_responses(ablation).sentence
 
 
 def test_a_technique_that_turns_with_the_task_is_named(bench, tables):
@@ -275,7 +294,7 @@ def test_the_dearest_technique_is_told_by_its_seconds(bench):
     ],
 )
 def test_diverged_runs_are_told_and_stop_nothing(bench, arm, seeds, epochs):
-    """After a divergence in any epoch, of one run or of all of an arm, every sentence is whole and without nan."""
+    """After a divergence in any epoch, of one run or of all of an arm, every text is whole and without nan."""
     bench.diverge(arm, "sunspots", seeds, epochs)
     ablation = bench.ablate()
     shown = figures(ablation)
@@ -305,14 +324,21 @@ def test_a_choice_with_diverged_runs_sees_no_test_figure(bench):
 
 
 def test_a_missing_run_takes_its_unit_out_of_every_number(bench):
-    """Without one outcome the other units of its task still speak; without any there is an error that says so."""
+    """Without one outcome the other units of its task still speak; without any the arm counts elsewhere alone."""
     bench.remove("dropout 0.1 per step", "digits_rows", 2)
     said = sentences(bench.ablate())
     assert "over 11 paired units" in said["paired_differences of early_stopping"]
     for seed in range(6):
         bench.remove("dropout 0.1 per step", "digits_rows", seed)
-    with pytest.raises(MissingRunsError, match=r"Received: task='digits_rows'"):
-        findings.ranking(bench.ablate())
+    said = sentences(bench.ablate())
+    assert "Each is over 6 to 12 paired units" in said["paired_differences of dropout"]
+    for name in ("dose_responses", "technique_effects"):
+        assert said[name].endswith("Not all count on every task: dropout 0.1 per step on Sunspots only.")
+    for seed in range(6):
+        bench.remove("baseline", "digits_rows", seed)
+    said = sentences(bench.ablate())
+    assert "raises the baseline's test error clearly, by 100 %." in said["learning_curves"]
+    assert not any("Digits by rows" in text for text in said.values())
 
 
 def test_a_new_arm_is_told_like_those_of_the_profile(bench):
@@ -324,17 +350,18 @@ def test_a_new_arm_is_told_like_those_of_the_profile(bench):
             result = made_result(0.5 * FALLING, 0.5 * FALLING, metric=metric)
             study.store.save(made_outcome(study.plan.run(arm.recipe, unit).identity, result))
     ablation = study.ablate(arm, study.arm(EarlyStopping(4)))
-    assert "Validation chooses dropout 0.7 per step" in findings.dose_response(ablation, "dropout").sentence
+    assert "Validation chooses dropout 0.7 per step" in findings.dose_response(ablation, "dropout").title
     assert "validation chooses 4" in findings.stopping(ablation).sentence
 
 
 def test_showing_displays_the_figure_and_then_its_sentence(monkeypatch):
-    """The figure is handed over with its description, followed by the sentence."""
+    """The figure is handed over with its description and title, followed by the sentence."""
     shown = []
     monkeypatch.setattr(
-        "lstmstudy.findings.finding.show_figure", lambda figure, *, alt: shown.append((figure, alt))
+        "lstmstudy.findings.finding.show_figure",
+        lambda figure, *, alt, title: shown.append((figure, alt, title)),
     )
     monkeypatch.setattr("lstmstudy.findings.finding.say", shown.append)
     figure = Figure()
-    findings.show(findings.Finding(figure, "A line rises.", "It rose by 3 %."))
-    assert shown == [(figure, "A line rises."), "It rose by 3 %."]
+    findings.show(findings.Finding(figure, "A line rises.", "The error rises", "It rose by 3 %."))
+    assert shown == [(figure, "A line rises.", "The error rises"), "It rose by 3 %."]

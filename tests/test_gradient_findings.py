@@ -19,7 +19,9 @@ from lstmstudy.ablation import Ablation
 from lstmstudy.data import Part
 from lstmstudy.figures import plot_flatness, plot_noise_schedule
 from lstmstudy.figures.gradients import Rise
-from lstmstudy.findings.gradients import DRAWS, SIZES, _moved, deviation, loss_under_noise
+from lstmstudy.findings.gradients import deviation
+from lstmstudy.findings.minima import DRAWS, SIZES, _moved, loss_under_noise
+from lstmstudy.findings.titles import digits, some
 from lstmstudy.plan import make_plan, task_cache
 from lstmstudy.probing import Probe
 from lstmstudy.program import limit_threads
@@ -42,15 +44,19 @@ grids:
 SHARES = {"global": [0.25, 0.75], "variable": [0.0, 0.125]}  # clipped updates of both epochs
 
 
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory):
+def small_plan(folder):
     """Return the plan of a tiny study of what acts on gradients."""
-    folder = tmp_path_factory.mktemp("gradients")
     shutil.copytree(paths.PARAMS, folder / "params")
     (folder / "params" / "mine.yaml").write_text(PROFILE, encoding="utf-8")
     for name in ("sunspots", "digits_rows"):
         stand_in(task_cache(folder / "store"), name)
     return make_plan("mine", store=folder / "store", folder=folder / "params")
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    """Return the plan, made once."""
+    return small_plan(tmp_path_factory.mktemp("gradients"))
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +130,11 @@ def test_noise_stands_beside_the_baselines_gradients(plan):
     sizes = lines["a gradient, Sunspots"].get_ydata()
     assert sizes[0] == pytest.approx(sizes[1])  # the made weights are the initial ones
     assert f"{sizes[0]:.3g} and {sizes[1]:.3g} on Sunspots" in finding.sentence
+    both = [line.get_ydata() for name, line in lines.items() if name.startswith("a gradient")]
+    first = [np.sqrt(eta) / size[0] for eta in (0.01, 0.3) for size in both]
+    assert finding.title.startswith(
+        f"Gradient noise is {digits(min(first))} to {digits(max(first))} times a gradient's size at first, "
+    )
 
 
 def test_a_baseline_that_diverged_has_no_gradients(plan):
@@ -132,6 +143,9 @@ def test_a_baseline_that_diverged_has_no_gradients(plan):
     assert len(finding.figure.axes[0].get_lines()) == 2
     assert "not available, as every run diverged" in finding.sentence
     assert "nan" not in finding.sentence + finding.alt
+    assert (
+        finding.title == "Gradient noise has nothing to stand beside, as every run of the baseline diverged"
+    )
 
 
 def test_clipped_shares_are_those_of_the_curves(plan):
@@ -143,6 +157,9 @@ def test_clipped_shares_are_those_of_the_curves(plan):
     ):
         assert told in finding.sentence
         assert told in finding.alt
+    assert finding.title == (
+        "Gradients are clipped in 6 to 50 % of the updates, in most with a norm of 1 over all variables"
+    )
     for ax in finding.figure.axes:
         lines = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
         np.testing.assert_allclose(lines["gradient clipping 1 over all variables"], [25, 75])
@@ -158,6 +175,7 @@ def test_a_diverged_run_without_shares_is_left_out(plan):
         ablation(plan, diverged=[("gradient_clipping", seed) for seed in range(2)])
     )
     assert "an unknown share (every run diverged) with" in none.sentence
+    assert none.title == "How often gradients are clipped is unknown, as every run diverged"
     assert "nan" not in one.sentence + none.sentence + none.alt
 
 
@@ -236,6 +254,16 @@ def test_flatness_draws_the_rise_of_each_arm(plan):
         assert f" from {losses[0]:.3g} ({arm.name})" in finding.alt
     assert f"means over {DRAWS} draws in each of 4 units; described, not judged." in finding.sentence
     assert "gradient clipping" not in finding.sentence
+    drawn = {
+        arm.name: [ax.get_lines()[place].get_ydata()[2] for ax in finding.figure.axes]
+        for place, arm in enumerate((made.control, *made.arms_of("gradient_noise")))
+    }
+    less = sum(
+        rise < base
+        for arm in made.arms_of("gradient_noise")
+        for rise, base in zip(drawn[arm.name], drawn[made.control.name], strict=True)
+    )
+    assert f"rises less with gradient noise in {some(less, 4, 'cases')}, from a higher" in finding.title
 
 
 def test_flatness_leaves_out_units_with_a_diverged_run(plan):
@@ -245,6 +273,7 @@ def test_flatness_leaves_out_units_with_a_diverged_run(plan):
     none = findings.flatness(ablation(plan, diverged=[("gradient_noise", 0), ("baseline", 1)]))
     assert "not available, as every run diverged" in none.sentence
     assert "nan" not in one.sentence + one.alt + none.sentence + none.alt
+    assert none.title == "How flat minima are is unknown, as runs of every unit diverged"
 
 
 def test_a_profile_without_such_arms_is_told(plan):

@@ -44,15 +44,19 @@ def few(monkeypatch):
     monkeypatch.setattr(sample, "FEWEST", 2)
 
 
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory):
+def small_plan(folder):
     """Return the plan of a tiny study of normalization."""
-    folder = tmp_path_factory.mktemp("normalization")
     shutil.copytree(paths.PARAMS, folder / "params")
     (folder / "params" / "mine.yaml").write_text(PROFILE, encoding="utf-8")
     for name in TASKS:
         stand_in(task_cache(folder / "store"), name)
     return make_plan("mine", store=folder / "store", folder=folder / "params")
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    """Return the plan, made once."""
+    return small_plan(tmp_path_factory.mktemp("normalization"))
 
 
 @pytest.fixture(autouse=True)
@@ -167,7 +171,12 @@ def test_modes_are_drawn_beside_each_other(plan):
 def test_the_sentence_on_modes_has_the_ratios_after_the_last_epoch(plan):
     """Every arm has the median over tasks and units of its own ratio, and the baseline has one too."""
     made = of_modes(plan)
-    said = findings.modes(made).sentence
+    finding = findings.modes(made)
+    said = finding.sentence
+    assert (
+        finding.title
+        == "Moving statistics multiply the loss at inference by 5 to 25, recomputed ones by 1.1 to 1.2"
+    )
     assert f"{made.control.name} 0.5," in said
     for arm in made.compared:
         low, high = FORMS[arm.technique.name, arm.technique.statistics]
@@ -191,9 +200,10 @@ def test_a_diverged_run_is_left_out_of_the_modes(plan):
     said = findings.modes(of_modes(plan, diverged=[1])).sentence
     assert "nan" not in said
     assert re.search(r"batch norm, moving statistics 5\b", said)
-    gone = findings.modes(of_modes(plan, diverged=range(3))).sentence
-    assert "nan" not in gone
-    assert gone.count("not available, as every run diverged") == 4
+    gone = findings.modes(of_modes(plan, diverged=range(3)))
+    assert "nan" not in gone.sentence
+    assert gone.sentence.count("not available, as every run diverged") == 4
+    assert gone.title == "What becomes of the loss at inference is unknown, as every run diverged"
 
 
 BY_SIZE = {4: np.log(0.7), 16: np.log(0.9), 64: np.log(1.1)}  # of layer norm
@@ -231,6 +241,7 @@ def test_the_smallest_batch_is_compared_with_the_largest_unit_by_unit(plan):
     assert finding.sentence.endswith(
         f"at 4 by {expected} (95 % interval {expected} to {expected}) relative to 64."
     )
+    assert finding.title == "Against none of it, layer norm does clearly better at batch size 4 than at 64"
 
 
 def test_every_batch_size_has_as_many_updates(plan):
@@ -242,7 +253,9 @@ def test_every_batch_size_has_as_many_updates(plan):
 def test_batch_sizes_speak_of_the_technique_that_is_asked_for(plan):
     """Another technique has its own numbers."""
     made = Ablation(plan, Errors(plan, by_size), plan.design("batch_size"))
-    said = findings.batch_sizes(made, "batch_norm").sentence
+    finding = findings.batch_sizes(made, "batch_norm")
+    said = finding.sentence
+    assert finding.title == "Batch norm does neither clearly better nor worse at batch size 4 than at 64"
     assert said.count(percent(np.log(1.05))) == 3
     assert "batch norm changes the test error" in said
     assert percent(BY_SIZE[4]) not in said
@@ -263,6 +276,9 @@ def test_lengths_are_compared_with_none_on_the_same_sequences(plan):
     cut = plan.tasks["japanese_vowels_cut"].info
     assert padded.variable_length
     assert not cut.variable_length
+    assert (
+        finding.title == "Against none of it, layer norm does clearly better on padded than on cut sequences"
+    )
     assert re.search(
         rf"^Layer norm changes the test error by {re.escape(percent(np.log(0.6)))} \([^)]*\) on padded",
         finding.sentence,

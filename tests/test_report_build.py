@@ -7,6 +7,7 @@ import hashlib
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from lstmstudy.figures import plot_learning_curves, say, show, show_figure, table, tables
 from lstmstudy.figures.colour import PAPER, PAPER_DARK
+from lstmstudy.figures.tables import Cell
+from lstmstudy.gaps import Gap
 from lstmstudy.paths import ROOT
-from lstmstudy.report import Chapter, build_report, findings
+from lstmstudy.report import About, Chapter, build_report, findings
 
 EVIL = "<script>alert(1)</script>"
 ALT = 'Test error falls to 1.2 & "stays" there < 2.'
@@ -139,18 +142,21 @@ def chapters(cell):
 def build(chapters, tmp_path):
     """Return a function that builds the report and returns its text."""
 
-    def make(**changes):
+    def make(chapters=chapters, beside=(), **changes):
         out = tmp_path / "report.html"
-        arguments = {
-            "chapters": chapters,
-            "summary": "99_comparison",
+        about = {
             "profile": "smoke",
             "facts": {"Tasks": f"sunspots {EVIL}", "Runs": "12"},
+            "claims": ["dropout"],
+            "missing": [Gap(f"dropout {EVIL}", f"Sunspots {EVIL}", 1, 12, f"its worker {EVIL} ended twice")],
+            "diverged": [Gap("batch norm", "Digits", 12, 12, f"training loss {EVIL} in epoch 4")],
+            "problems": [f"dropout on {EVIL}: no unit has all its runs"],
             "provenance": {"Commit": "abc", "Machine": EVIL},
-            "missing": [f"dropout {EVIL} · seed 3"],
-            "out": out,
+            "citation": f"@software{{{EVIL}}}",
+            "downloads": {"runs.csv.gz": b"runs", "findings.json": EVIL.encode()},
         } | changes
-        build_report(arguments.pop("chapters"), **arguments)
+        size = build_report(chapters, About(**about), summary="99_comparison", out=out, beside=beside)
+        assert size == out.stat().st_size
         return out.read_text(encoding="utf-8")
 
     return make
@@ -182,8 +188,8 @@ def test_nothing_is_loaded(build):
     """No style, script, picture, frame or font comes from outside the file, and the policy forbids it."""
     page = build()
     for tag, attrs in Page(page).elements:
-        if "src" in attrs:
-            assert attrs["src"].startswith("data:")
+        for key in ("src", "srcset", "poster", "background", "data"):
+            assert attrs.get(key, "data:").startswith("data:")
         if tag == "link":
             assert attrs["href"].startswith("data:")
         assert tag not in {"iframe", "object", "embed", "base", "video", "audio"}
@@ -273,12 +279,108 @@ def test_failed_chapter_is_shown_with_what_it_did(build):
     assert "An Exception was encountered" not in page
 
 
-def test_missing_runs_are_listed(build):
-    """Runs that the machine ended are counted at the top and listed by name."""
+def test_what_is_missing_stands_at_the_top_and_with_its_reason_at_the_end(build):
+    """Missing and diverged runs are counted and named before the first chapter, and listed with reasons after the last."""
     page = build()
-    assert "<strong>1 run is missing</strong>" in page
-    assert "<li>dropout &lt;script&gt;alert(1)&lt;/script&gt; · seed 3</li>" in page
-    assert "Missing runs" not in build(missing=[])
+    top, rest = page.split('<section id="99_comparison"')
+    end = rest[rest.index('<section id="report.failures"') :]
+    named = EVIL.replace("<", "&lt;").replace(">", "&gt;")
+    assert "<strong>1 run is missing</strong>" in top
+    assert f"<li>dropout {named} on Sunspots {named}: 1 of 12 missing</li>" in top
+    assert "<strong>12 runs diverged</strong>" in top
+    assert "<li>batch norm on Digits: all 12 diverged</li>" in top
+    assert "<strong>1 comparison could not be measured</strong>" in top
+    assert f"its worker {named} ended twice" in end
+    assert f"training loss {named} in epoch 4" in end
+    assert f"dropout on {named}: no unit has all its runs" in end
+    whole = build(missing=[], diverged=[], problems=[])
+    assert "missing</strong>" not in whole
+    assert "None. Every run has an outcome, and none diverged." in whole
+
+
+def test_many_gaps_are_named_in_part_at_the_top(build):
+    """Of more than six recipes the first are named and the others counted; all of them stand at the end."""
+    page = build(missing=[Gap(f"dropout 0.{n}", "Sunspots", 2, 12, "it died") for n in range(1, 10)])
+    top, rest = page.split('<section id="99_comparison"')
+    assert "<strong>18 runs are missing</strong>" in top
+    assert "dropout 0.6 on Sunspots: 2 of 12 missing" in top
+    assert "dropout 0.7" not in top
+    assert "and 3 more" in top
+    assert all(f"dropout 0.{n}</th>" in rest for n in range(1, 10))
+
+
+def test_a_profile_that_judges_nothing_is_no_evidence(build):
+    """A banner says so before anything else; where claims are judged there is none."""
+    assert "Not evidence." in build(evidence=False).split("<main")[0]
+    assert "Not evidence." not in build()
+
+
+def test_downloads_and_citation_are_in_the_page(build):
+    """Files come out of the page byte for byte, and the citation as text."""
+    links = {attrs["download"]: attrs["href"] for attrs in Page(build()).all("a") if "download" in attrs}
+    assert base64.b64decode(links["runs.csv.gz"].removeprefix("data:application/gzip;base64,")) == b"runs"
+    assert base64.b64decode(links["findings.json"].partition("base64,")[2]).decode() == EVIL
+    assert "@software{&lt;script&gt;" in build()
+
+
+def test_the_numbers_behind_a_figure_come_out_of_the_page(build, chapters):
+    """Each figure has the CSV that its notebook gave it, once, under a fold that counts its rows."""
+    (given,) = [
+        output.data["text/csv"]
+        for cell in chapters[0].notebook.cells
+        for output in cell.get("outputs", [])
+        if "text/csv" in output.get("data", {})
+    ]
+    page = build()
+    links = [attrs["href"] for attrs in Page(page).all("a") if attrs.get("download", "").endswith(".csv")]
+    assert unquote(links[0].removeprefix("data:text/csv;charset=utf-8,")) == given
+    assert f'Data<span class="count">{len(given.splitlines()) - 1} rows' in page
+
+
+def test_a_title_stands_over_its_figure_and_only_there(build, cell):
+    """The title that readers of the notebook see above a figure becomes the caption of it, once."""
+
+    def titled():
+        ax = plot_learning_curves({"test": np.array([[3.0, 2.0]])}, metric="RMSE")
+        show_figure(ax.figure, alt=ALT, title=f"Dropout {EVIL} helps")
+        say("It does.")
+
+    notebook = new_notebook(cells=[new_markdown_cell("# A"), cell("show(finding)", titled)])
+    page = build(chapters=[Chapter("a", notebook)])
+    shown = EVIL.replace("<", "&lt;").replace(">", "&gt;")
+    assert page.count(f"<figcaption>Dropout {shown} helps") == 1
+    assert f"<strong>Dropout {shown} helps</strong>" not in page
+    assert '<div class="prose note"><p>It does.</p>' in page
+
+
+def test_links_to_notebooks_and_claims_lead_into_the_page(build, cell):
+    """A link to a notebook leads to its chapter or section, in tables and in prose, and the id of a claim to its row."""
+    frame = pd.DataFrame(
+        {
+            "claim": ["a", "b"],
+            "chapter": [
+                Cell("dropout", notebook="01_dropout.ipynb#The-verdict"),
+                Cell("x", notebook="12_gone.ipynb"),
+            ],
+        }
+    )
+    prose = new_markdown_cell(
+        "# Comparison\n\n`dropout` and [chapter](01_dropout.ipynb), [gone](12_gone.ipynb), "
+        "[no such section](01_dropout.ipynb#Nothing)"
+    )
+    notebook = new_notebook(
+        cells=[prose, cell("t", lambda: table(frame, caption="Claims", ids=["claim.dropout", "claim.b"]))]
+    )
+    dropout = new_notebook(cells=[new_markdown_cell("# Dropout\n\n## The verdict\n\n`dropout` fails")])
+    chapters = [Chapter("01_dropout", dropout), Chapter("99_comparison", notebook)]
+    page = build(chapters=chapters)
+    assert page.count('<a href="#claim.dropout"><code>dropout</code></a>') == 2
+    assert '<a href="#01_dropout">chapter</a>, gone' in page
+    assert '<a href="#01_dropout--the-verdict">dropout</a>' in page
+    assert '<a href="#01_dropout">no such section</a>' in page
+    assert '<td style="text-align:left;white-space:nowrap">x</td>' in page
+    alone = build(chapters=chapters[:1], beside=["01_dropout", "99_comparison"])
+    assert '<a href="99_comparison.html#claim.dropout"><code>dropout</code></a>' in alone
 
 
 def test_chapters_with_one_name_are_refused(build, chapters):

@@ -18,7 +18,7 @@ FINDING = {"lstmstudy": {"finding": True}}
 def render(*cells, name="01_dropout", error=None):
     """Return the cells as a section of the report."""
     chapter = Chapter(name, new_notebook(cells=list(cells)), error)
-    return ChapterExporter().render(chapter, chapter_anchors([name]))
+    return ChapterExporter().render(chapter, chapter_anchors([name])[name], {}, {})
 
 
 def code(source, *outputs, tags=()):

@@ -12,7 +12,8 @@ from lstmstudy.report.maths import to_mathml
 
 def make_page():
     """Return the page state of one chapter that knows another."""
-    return Page("01_dropout", {"01_dropout": "01_dropout", "02_recurrent": "02_recurrent"})
+    links = {"01_dropout": "#01_dropout", "02_recurrent": "#02_recurrent", "03_norm": "03_norm.html#03_norm"}
+    return Page("01_dropout", links, {"dropout": "#claim.dropout"})
 
 
 def test_headings_are_shifted_below_the_only_h1():
@@ -75,14 +76,23 @@ def test_harmful_link_is_text():
 
 
 def test_links_to_notebooks_lead_to_their_chapters():
-    """A link to a notebook of the report becomes an anchor; to any other, plain text; the web stays."""
+    """A link to a notebook of the report leads to its chapter or section; to any other, plain text; the web stays."""
     html = to_html(
-        "[r](02_recurrent.ipynb) [r](./02_recurrent.ipynb#x) [n](99_none.ipynb) [w](https://arxiv.org/abs/1)",
+        "[r](02_recurrent.ipynb) [s](./02_recurrent.ipynb#The-verdict) [n](99_none.ipynb) [o](03_norm.ipynb#A) "
+        "[w](https://arxiv.org/abs/1)",
         make_page(),
     )
-    assert html.count('<a href="#02_recurrent">r</a>') == 2
+    assert '<a href="#02_recurrent">r</a>' in html
+    assert '<a href="#02_recurrent--the-verdict">s</a>' in html
+    assert '<a href="03_norm.html#03_norm--a">o</a>' in html
     assert "99_none" not in html
     assert '<a href="https://arxiv.org/abs/1">w</a>' in html
+
+
+def test_the_id_of_a_claim_leads_to_its_row():
+    """Code that is the id of a claim becomes a link, other code does not."""
+    html = to_html("`dropout` `dropout-range`", make_page())
+    assert '<a href="#claim.dropout"><code>dropout</code></a> <code>dropout-range</code>' in html
 
 
 def test_picture_from_elsewhere_is_replaced_by_its_description():

@@ -125,6 +125,7 @@ def test_bias_has_a_sign_and_a_miss_has_none():
     made = ablation(turning, MADE, units=6)
     bias, miss = validation.estimate_bias(made), validation.estimate_errors(made)
     assert "Stationary series (6 realizations): rolling +0.0 %" in bias.sentence
+    assert bias.title == "With no scheme the estimate is clearly too low"
     assert re.search(r"rolling \N{MINUS SIGN}\d\d\.\d % to \+\d\d\.\d %", bias.alt)
     few = validation.estimate_bias(ablation(turning, MADE, units=2))
     assert "rolling too few realizations for one" in few.alt
@@ -137,7 +138,11 @@ def test_bias_has_a_sign_and_a_miss_has_none():
 
 def test_every_number_of_a_scheme_is_told():
     """Each scheme's mean stands in the sentence, too hopeful below 0."""
-    sentence = validation.estimate_bias(ablation()).sentence
+    finding = validation.estimate_bias(ablation())
+    sentence = finding.sentence
+    assert (
+        finding.title == "The estimate is too low with k-fold on both series; too few realizations to judge"
+    )
     for words in ("rolling +50.0 %", "expanding +0.0 %", "blocked +25.0 %", "k-fold \N{MINUS SIGN}50.0 %"):
         assert sentence.count(words) == len(MADE)
     assert sentence.count("holdout +100.0 %") == len(MADE)
@@ -187,6 +192,9 @@ def test_the_real_series_is_told_split_by_split():
     finding = validation.real_series(ablation())
     (ax,) = finding.figure.axes
     assert "the error in the future was 2; foretold were rolling 3 (+50.0 %)" in finding.sentence
+    assert finding.title == (
+        "With 1 of 5 schemes the estimate on one real series is too low; expanding meets the error that came"
+    )
     dots = [line for line in ax.get_lines() if line.get_alpha() is not None]
     assert [len(line.get_xdata()) for line in dots] == list(SCHEMES.values())
 
@@ -203,6 +211,15 @@ def test_bars_show_every_target_of_every_split():
     expected = [len(part.y) for fold in folds[:-1] for part in (fold.train, fold.validation)]
     assert drawn == [*expected, len(folds[-1].train.y), len(folds[-1].test.y)]
     assert "blocked (5) trains on 144 to 152 and holds out 40" in finding.sentence
+    assert (
+        finding.title == "Only blocked and k-fold splits train on values that come after those they hold out"
+    )
+    ahead = {
+        place_of(number).scheme
+        for number, fold in enumerate(folds[:-1])
+        if (fold.train.indices[:, None] > fold.validation.indices).any()
+    }
+    assert ahead == {"blocked", "k-fold"}
     assert [label.get_text() for label in ax.get_yticklabels()] == [*SCHEMES, FINAL]
 
 
@@ -268,6 +285,7 @@ def test_the_linear_check_tells_both_series():
         "Linear autoregression, size of the miss, on average. Stationary series (3"
     )
     assert "Series with a unit root (3 realizations): rolling" in finding.sentence
+    assert finding.title.startswith("For a linear autoregression ")
     assert len(finding.figure.axes) == 2
 
 

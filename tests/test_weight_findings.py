@@ -42,15 +42,19 @@ def few(monkeypatch):
     monkeypatch.setattr(sample, "FEWEST", 2)
 
 
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory):
+def small_plan(folder):
     """Return the plan of a tiny study of everything that acts on weights."""
-    folder = tmp_path_factory.mktemp("weights")
     shutil.copytree(paths.PARAMS, folder / "params")
     (folder / "params" / "mine.yaml").write_text(PROFILE, encoding="utf-8")
     for name in ("sunspots", "digits_rows"):
         stand_in(task_cache(folder / "store"), name)
     return make_plan("mine", store=folder / "store", folder=folder / "params")
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    """Return the plan, made once."""
+    return small_plan(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(autouse=True)
@@ -152,6 +156,10 @@ def test_changes_are_paired_with_the_baseline_of_the_unit(plan):
     assert told in finding.alt
     assert f"below {NEAR_ZERO:g}" in finding.sentence
     assert "Left out" not in finding.sentence
+    assert finding.title == (
+        f"With L1L2 weights get up to {-100 * np.expm1(norm(*MADE['l1l2'])):.0f} % shorter, and up to 50 points more are "
+        "near zero"
+    )
 
 
 def test_two_coefficients_are_a_line_for_each_first_one(plan):
@@ -173,6 +181,7 @@ def test_a_diverged_run_leaves_out_its_pair_and_is_told(plan):
     assert "not available, as every run diverged" in none.sentence
     control = findings.weight_changes(ablation(plan, "l1", diverged=[("baseline", 0), ("baseline", 1)]))
     assert "not available, as every run diverged" in control.sentence
+    assert none.title == control.title == "What becomes of the weights is unknown, as every run diverged"
     assert "nan" not in one.sentence + one.alt + none.sentence + none.alt
 
 
@@ -188,7 +197,7 @@ def test_the_table_has_both_sides_of_every_pair(plan, tables):
     assert row["norm"] == pytest.approx(np.mean([0.5 * np.sqrt(108), np.sqrt(108)]), rel=1e-5)
     assert row["its control's"] == pytest.approx(np.mean([12, 24]), rel=1e-5)
     assert row["change"].startswith(f"{MINUS}56.7 % [")
-    assert said.startswith(f"Of {len(frame)} arms, 4 (L1 1e-05 on both (+25.0 [+25.0, +25.0])")
+    assert said.startswith(f"Of {len(frame)} arms, 4 (L1 1e-05 on both, L1 0.0001 on both, ")
     assert "L2" not in said  # the same weights as the baseline's
 
 
@@ -272,6 +281,7 @@ def test_prices_at_the_start_follow_from_orthogonal_matrices(plan):
     assert f"{dearest:.2g} with L1 0.01 on both" in finding.sentence
     assert f"{0.01 / dearest:.2g} (L1 on both)" in finding.sentence
     assert finding.sentence.count("on Digits by rows") == 2
+    assert finding.title.startswith("Before the first update L1 costs up to ")
     assert f"{dearest:.2g} with L1 0.01 on both" in finding.alt
     assert len(other.get_lines()) == len(ax.get_lines())
 

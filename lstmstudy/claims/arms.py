@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lstmstudy.claims.table import BEST_SINGLE, EQUAL_COMPUTE, NO_ARMS, SAME_RATE, load_claims
-from lstmstudy.grids import load_technique
-from lstmstudy.search import FIRST_SEED, entry_key
+from lstmstudy.grids import load_technique, search_title
+from lstmstudy.search import FIRST_SEED, ends, entry_key
 from lstmstudy.stages import stages_of
+from lstmstudy.techniques import TECHNIQUES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +59,20 @@ def searched(arm: str, folder: Path) -> list[str]:
     technique = arm.partition(" ")[0]
     keys = [entry_key(technique, entry) for entry in load_technique(technique, folder).tuned]
     return [key for key in keys if key == arm or key.startswith(f"{arm} ")]
+
+
+def in_words(arm: str, folder: Path) -> str:
+    """Return the name of an arm as readers know it, such as "dropout per step" for ``dropout per=step``."""
+    if arm == SAME_RATE:
+        return "baseline at its learning rate"
+    name = arm.partition(" ")[0]
+    if name not in TECHNIQUES or _IN_DESIGN in arm:
+        return arm
+    keys = searched(arm, folder)
+    for entry in load_technique(name, folder).tuned:
+        if entry_key(name, entry) in keys[:1]:
+            return search_title(TECHNIQUES[name](**ends(entry)[0]), entry)
+    return TECHNIQUES[name].title
 
 
 class ClaimArms:

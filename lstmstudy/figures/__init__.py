@@ -7,13 +7,13 @@ from lstmstudy.figures.effects import plot_stopping as plot_stopping
 from lstmstudy.figures.ensembles import plot_ambiguity as plot_ambiguity
 from lstmstudy.figures.gradients import plot_flatness as plot_flatness
 from lstmstudy.figures.gradients import plot_noise_schedule as plot_noise_schedule
-from lstmstudy.figures.labels import effect_text as effect_text
 from lstmstudy.figures.rows import plot_paired_differences as plot_paired_differences
 from lstmstudy.figures.rows import plot_ranking as plot_ranking
 from lstmstudy.figures.show import say as say
 from lstmstudy.figures.show import show_figure as show_figure
 from lstmstudy.figures.style import panels as panels
 from lstmstudy.figures.style import style as style
+from lstmstudy.figures.tables import effect_cell as effect_cell
 from lstmstudy.figures.tables import table as table
 from lstmstudy.figures.weights import plot_prices as plot_prices
 from lstmstudy.figures.weights import plot_weight_changes as plot_weight_changes

@@ -8,15 +8,17 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from lstmstudy.figures.colour import INK, INK_SOFT, technique_colour
+from lstmstudy.figures.data import keep, points
 from lstmstudy.figures.labels import EndLabel, label_ends
 from lstmstudy.figures.style import new_axes, styled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from matplotlib.axes import Axes
 
 _NOMINAL = 0.05
+_LOW, _HIGH = "lower end (%)", "upper end (%)"
 
 
 class Share(NamedTuple):
@@ -39,9 +41,12 @@ def plot_rates(rates: Mapping[str, Share], *, ax: Axes | None = None) -> Axes:
         The axes.
     """
     ax = new_axes(ax, height=1.2 + 0.45 * len(rates))
-    for place, rate in enumerate(rates.values()):
-        ax.plot([100 * rate.low, 100 * rate.high], [place, place], color=INK, lw=2.2, solid_capstyle="round")
-        ax.plot(100 * rate.share, place, marker="o", ms=8, color=INK, ls="none")
+    shares, lows, highs = _percents(rates.values())
+    for place, (share, low, high) in enumerate(zip(shares, lows, highs, strict=True)):
+        ax.plot([low, high], [place, place], color=INK, lw=2.2, solid_capstyle="round")
+        ax.plot(share, place, marker="o", ms=8, color=INK, ls="none")
+    columns = {"case": rates, "false verdicts (%)": shares, _LOW: lows, _HIGH: highs}
+    keep(ax, points(columns))
     ax.axvline(100 * _NOMINAL, color=INK_SOFT, lw=0.9, ls="--")
     ax.set_yticks(range(len(rates)), list(rates))
     ax.set_ylim(len(rates) - 0.4, -0.6)
@@ -71,16 +76,10 @@ def plot_power(
     labels = []
     looks = (("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"))
     for (name, shares), (line, mark) in zip(curves.items(), looks, strict=False):
-        middle = [100 * each.share for each in shares]
+        middle, lows, highs = _percents(shares)
         ax.plot(units, middle, ls=line, marker=mark, ms=5, color=INK)
-        ax.fill_between(
-            units,
-            [100 * each.low for each in shares],
-            [100 * each.high for each in shares],
-            color=INK,
-            alpha=0.08,
-            lw=0,
-        )
+        ax.fill_between(units, lows, highs, color=INK, alpha=0.08, lw=0)
+        keep(ax, points({"units": units, "found (%)": middle, _LOW: lows, _HIGH: highs}, effect=name))
         labels.append(EndLabel(middle[-1], name, INK))
     ax.axvline(asked, color=INK_SOFT, lw=0.9, ls="--")
     ax.set_ylim(0, 100)
@@ -109,7 +108,9 @@ def plot_expected_best(
     labels = []
     for name, curve in curves.items():
         colour = technique_colour(techniques[name])
-        ax.plot(np.arange(1, len(curve) + 1), curve, color=colour, lw=1.4)
+        trials = np.arange(1, len(curve) + 1)
+        ax.plot(trials, curve, color=colour, lw=1.4)
+        keep(ax, points({"trials": trials, "expected best validation error": curve}, arm=name))
         if np.isfinite(curve[-1]):
             labels.append(EndLabel(float(curve[-1]), name, colour))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -117,3 +118,10 @@ def plot_expected_best(
     ax.set_ylabel("expected best\nvalidation error")
     label_ends(ax, labels)
     return ax
+
+
+def _percents(shares: Iterable[Share]) -> tuple[list[float], list[float], list[float]]:
+    """Return shares, their lower ends and their upper ends, all in percent."""
+    several = list(shares)
+    shown, lows, highs = ([100 * each[place] for each in several] for place in range(3))
+    return shown, lows, highs

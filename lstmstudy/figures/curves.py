@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from lstmstudy.figures.colour import INK_SOFT, PAPER, technique_colour
+from lstmstudy.figures.data import keep, points
 from lstmstudy.figures.labels import EndLabel, label_ends
 from lstmstudy.figures.style import NOTE_SIZE, SPLITS, line, marker, new_axes, styled
 
@@ -69,7 +70,7 @@ def plot_learning_curves(
     bands = {split: _band(curves[split], split) for split in SPLITS if split in curves}
     looks = [SPLITS[split] for split in bands]
     for look, band in zip(looks, bands.values(), strict=True):
-        _draw(ax, band, look.colour, look.line, label=look.label)
+        _draw(ax, band, look.colour, look.line, label=look.label, metric=metric)
     levels = {name: value for name, value in (references or {}).items() if math.isfinite(value)}
     if floor is not None and math.isfinite(floor):
         levels["lowest possible"] = floor
@@ -77,13 +78,14 @@ def plot_learning_curves(
     for name, value in levels.items():
         dashes = (0, (1, 2)) if name == "lowest possible" else "-"
         ax.axhline(value, color=INK_SOFT, lw=0.7, ls=dashes, zorder=1, label=name)
+        keep(ax, [{"curve": name, "metric": metric, "level at all epochs": value}])
     labels = [
         EndLabel(_last(band), look.label, look.colour)
         for look, band in zip(looks, bands.values(), strict=True)
     ]
     label_ends(ax, [*labels, *(EndLabel(value, name, INK_SOFT) for name, value in levels.items())])
     if selected is not None:
-        _mark_selected(ax, np.asarray(selected, dtype=np.float64), bands, levels)
+        _mark_selected(ax, np.asarray(selected, dtype=np.float64), bands, levels, metric)
     return ax
 
 
@@ -128,7 +130,7 @@ def plot_arm_curves(
         colour = technique_colour(technique, strengths[label]) if is_arm else technique_colour("baseline")
         style = line((variants or {}).get(label, "")) if is_arm else "-"
         banded = not is_arm or len(named) <= _MANY_ARMS
-        _draw(ax, band, colour, style, label=label, alpha=0.1 if banded else 0.0)
+        _draw(ax, band, colour, style, label=label, metric=metric, banded=banded, alpha=0.1)
         labels.append(EndLabel(_last(band), named.get(label, label), colour))
     _finish(ax, bands.values(), metric, {})
     label_ends(ax, labels)
@@ -166,14 +168,19 @@ def _draw(
     style: str | tuple[int, tuple[int, ...]],
     *,
     label: str,
+    metric: str,
+    banded: bool = True,
     alpha: float = 0.15,
 ) -> None:
     epochs = np.arange(1, len(band.middle) + 1)
-    if alpha and band.units > 1:
+    columns = {"epoch": epochs, "median": band.middle}
+    if banded and band.units > 1:
+        columns |= {"10 % quantile": band.low, "90 % quantile": band.high}
         # Where the upper quantile is infinite the band is open: it ends at the median.
         high = np.where(np.isfinite(band.high), band.high, band.middle)
         ax.fill_between(epochs, band.low, high, where=np.isfinite(high), color=colour, alpha=alpha, lw=0)
     ax.plot(epochs, band.middle, color=colour, ls=style, label=label)
+    keep(ax, points(columns, curve=label, metric=metric))
     known = np.flatnonzero(np.isfinite(band.middle))
     if known.size and (known.size == 1 or known[-1] < len(epochs) - 1):
         ax.plot(epochs[known[-1]], band.middle[known[-1]], color=colour, marker="x", ls="none")
@@ -222,20 +229,22 @@ def _last(band: _Band) -> float:
 
 
 def _mark_selected(
-    ax: Axes, selected: np.ndarray, bands: Mapping[str, _Band], levels: Mapping[str, float]
+    ax: Axes, selected: np.ndarray, bands: Mapping[str, _Band], levels: Mapping[str, float], metric: str
 ) -> None:
     selected = selected[np.isfinite(selected)]
     if not selected.size:
         return
     epoch = float(np.median(selected))
     ax.axvline(epoch, color=INK_SOFT, lw=0.8, ls=(0, (2, 2)), zorder=1, label="median selected epoch")
+    keep(ax, [{"curve": "median selected epoch", "epoch": epoch}])
     for split in ("validation", "test"):
         if split in bands:
             middle = bands[split].middle
             value = float(np.interp(epoch, np.arange(1, len(middle) + 1), middle))
-            ax.plot(
-                epoch, value, marker=marker(""), color=SPLITS[split].colour, mec=PAPER, ls="none", zorder=4
-            )
+            look = SPLITS[split]
+            ax.plot(epoch, value, marker=marker(""), color=look.colour, mec=PAPER, ls="none", zorder=4)
+            name = f"{look.label} at the median selected epoch"
+            keep(ax, [{"curve": name, "metric": metric, "epoch": epoch, "median": value}])
     start, end = ax.get_xlim()
     on_left = epoch > start + 0.6 * (end - start)
     first = epoch - 0.45 * (end - start) if on_left else epoch

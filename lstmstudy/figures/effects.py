@@ -10,7 +10,16 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from lstmstudy.figures.colour import INK_SOFT, technique_colour
-from lstmstudy.figures.labels import EndLabel, label_ends, log_limits, no_difference_band, percent_axis
+from lstmstudy.figures.data import keep
+from lstmstudy.figures.labels import (
+    CHANGE,
+    EndLabel,
+    effect_row,
+    label_ends,
+    log_limits,
+    no_difference_band,
+    percent_axis,
+)
 from lstmstudy.figures.style import line, marker, new_axes, styled
 
 if TYPE_CHECKING:
@@ -21,8 +30,9 @@ if TYPE_CHECKING:
     from lstmstudy.stats.effects import Effect
 
 _LOG_FROM = 30.0  # strengths that span more than this ratio stand on a log axis
+_TICK = 0.07  # of an axis, that a label of a tick takes
 _DODGE = 4.5  # points between variants at one strength
-_CHANGE = "change of test error (%)\nbelow 0 is better"
+_CHANGE = f"{CHANGE}\nbelow 0 is better"
 
 
 @styled
@@ -62,6 +72,7 @@ def plot_dose_response(
     for index, (key, group) in enumerate(groups.items()):
         group.sort(key=lambda effect: effect.strength)
         _draw_line(ax, group, dodge=_DODGE * (index - (len(groups) - 1) / 2))
+        keep(ax, [effect_row(effect, control) for effect in group])
         text = ", ".join(_words(key[place]) for place in range(3) if several[place] and key[place])
         known = [effect.estimate for effect in group if math.isfinite(effect.estimate)]
         if known and text:
@@ -108,10 +119,12 @@ def plot_stopping(
     ax = new_axes(ax)
     percent_axis(ax, "y", *log_limits(effects, units=False))
     no_difference_band(ax, "y")
-    for place, effect in enumerate(effects):
+    means = [_mean(row) for row in used]
+    for place, (name, effect, mean) in enumerate(zip(patiences, effects, means, strict=True)):
         _draw_point(ax, place, effect)
+        keep(ax, [{"patience": name, **effect_row(effect, control), "epochs trained (mean)": mean}])
     ax.set_xlim(-0.6, len(effects) - 0.4)
-    names = [f"{name}\n{_mean_epochs(row)}" for name, row in zip(patiences, used, strict=True)]
+    names = [f"{name}\n{_rounded(mean)}" for name, mean in zip(patiences, means, strict=True)]
     ax.set_xticks(range(len(effects)), names)
     ax.tick_params(axis="x", length=0)
     ax.set_xlabel("patience, and beneath it the epochs trained on average")
@@ -155,7 +168,7 @@ def _draw_point(ax: Axes, x: float, effect: Effect, *, dodge: float = 0.0) -> No
 
 
 def _strength_axis(ax: Axes, strengths: Sequence[float]) -> None:
-    """Put a tick at every strength; on a log axis where they span a large ratio."""
+    """Put a tick at every strength that has room for its label; on a log axis where they span a large ratio."""
     positive = [value for value in strengths if value > 0]
     low, high = min(strengths), max(strengths)
     if len(positive) == len(strengths) and high / low > _LOG_FROM:
@@ -165,7 +178,13 @@ def _strength_axis(ax: Axes, strengths: Sequence[float]) -> None:
     else:
         pad = 0.07 * (high - low) or max(abs(high) * 0.5, 0.5)
         ax.set_xlim(low - pad, high + pad)
-    ax.xaxis.set_major_locator(FixedLocator(list(strengths)))
+    scale = math.log if ax.get_xscale() == "log" else float
+    left, right = map(scale, ax.get_xlim())
+    ticks: list[float] = []
+    for strength in sorted(set(strengths)):
+        if not ticks or scale(strength) - scale(ticks[-1]) > _TICK * (right - left):
+            ticks.append(strength)
+    ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
@@ -174,6 +193,10 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _mean_epochs(row: np.ndarray) -> str:
+def _mean(row: np.ndarray) -> float:
     known = row[np.isfinite(row)]
-    return f"{known.mean():.0f}" if known.size else "none"
+    return float(known.mean()) if known.size else math.nan
+
+
+def _rounded(mean: float) -> str:
+    return f"{mean:.0f}" if math.isfinite(mean) else "none"

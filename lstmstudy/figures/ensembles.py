@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.figures.colour import INK_SOFT, PAPER, technique_colour
+from lstmstudy.figures.data import keep, points
 from lstmstudy.figures.labels import NOT_AVAILABLE, finite_range
 from lstmstudy.figures.style import NOTE_SIZE, new_axes, styled
 
@@ -63,17 +64,25 @@ def plot_ambiguity(
         label="disagreement",
     )
     total = kept + gained
-    for place, part, end in zip(places, gained, total, strict=True):
-        known = np.isfinite(end) and end > 0
+    known = np.isfinite(total) & (total > 0)
+    shares = np.divide(100 * gained, total, out=np.full(len(arms), np.nan), where=known)
+    for place, share, end in zip(places, shares, total, strict=True):
         ax.annotate(
-            f"{100 * part / end:.0f} %" if known else NOT_AVAILABLE,
-            xy=(end if known else 0, place),
+            f"{share:.0f} %" if known[place] else NOT_AVAILABLE,
+            xy=(end if known[place] else 0, place),
             xytext=(6, 0),
             textcoords="offset points",
             va="center",
             fontsize=NOTE_SIZE,
             color=INK_SOFT,
         )
+    columns = {
+        "arm": arms,
+        "mean squared error of the mean": kept,
+        "members' disagreement (mean squared)": gained,
+        "disagreement (% of both)": shares,
+    }
+    keep(ax, points(columns))
     ax.set_ylim(len(arms) - 0.5, -0.5)
     ax.set_yticks(places, list(arms))
     ax.tick_params(axis="y", length=0)

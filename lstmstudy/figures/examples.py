@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.figures.colour import INK_SOFT, technique_colour
+from lstmstudy.figures.data import keep, points
 from lstmstudy.figures.style import new_axes, styled
 
 if TYPE_CHECKING:
@@ -42,9 +43,11 @@ def plot_example(
     ax = new_axes(ax)
     colour, steps = technique_colour(technique), np.arange(1, len(original) + 1)
     ax.plot(steps, original, color=INK_SOFT, lw=3.5, alpha=0.45, label="as measured")
+    keep(ax, points({"time step": steps, "value (sd)": original}, curve="as measured"))
     for number, values in enumerate(changed):
-        dashes = _LINES[number % len(_LINES)]
-        ax.plot(steps, values, color=colour, ls=dashes, lw=1.2, label=f"draw {number + 1}")
+        dashes, name = _LINES[number % len(_LINES)], f"draw {number + 1}"
+        ax.plot(steps, values, color=colour, ls=dashes, lw=1.2, label=name)
+        keep(ax, points({"time step": steps, "value (sd)": values}, curve=name))
     ax.set_xlabel("time step")
     ax.set_ylabel("value (sd)")
     return ax

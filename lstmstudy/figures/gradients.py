@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from lstmstudy.figures.colour import INK_SOFT, technique_colour
+from lstmstudy.figures.data import keep, points
 from lstmstudy.figures.labels import EndLabel, finite_range, label_ends
 from lstmstudy.figures.style import line, new_axes, styled
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LINES = ("-", "--", "-.", ":")
+_SIZE = "size of one entry of a gradient"
 
 
 class NoiseLine(NamedTuple):
@@ -73,10 +75,13 @@ def plot_noise_schedule(
     for each in noise:
         colour = technique_colour(technique, each.strength)
         ax.plot(updates, each.deviations, color=colour, ls=line(each.variant), label=each.label)
+        columns = {"update": updates, f"{_SIZE} (standard deviation)": each.deviations}
+        keep(ax, points(columns, curve=each.label))
         labels.append(EndLabel(float(each.deviations[-1]), each.label, colour))
     grey = technique_colour("baseline")
     for (name, (places, sizes)), dashes in zip(gradients.items(), _cycle(len(gradients)), strict=True):
         ax.plot(places, sizes, color=grey, ls=dashes, lw=1.0, marker="o", ms=5, label=name)
+        keep(ax, points({"update": places, f"{_SIZE} (root mean square)": sizes}, curve=name))
         labels.append(EndLabel(float(sizes[-1]), name, grey))
     ends = [each.deviations for each in noise] + [sizes for _, sizes in gradients.values()]
     low, high = finite_range(np.concatenate(ends), default=(0.1, 1.0))
@@ -86,7 +91,7 @@ def plot_noise_schedule(
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("update, counted from 1")
-    ax.set_ylabel("size of one entry of a gradient\n(standard deviation, root mean square)")
+    ax.set_ylabel(f"{_SIZE}\n(standard deviation, root mean square)")
     label_ends(ax, labels)
     return ax
 
@@ -119,6 +124,8 @@ def plot_flatness(
     for rise, dashes in zip(rises, _cycle(len(rises)), strict=True):
         colour = technique_colour(rise.technique, rise.strength)
         ax.plot(places, rise.loss, color=colour, ls=dashes, marker="o", ms=5, label=rise.label)
+        columns = {"noise on the weights (%)": places, "rise of the training loss": rise.loss}
+        keep(ax, points(columns, arm=rise.label, loss=loss))
         labels.append(EndLabel(float(rise.loss[-1]), rise.label, colour))
     low, high = finite_range(np.concatenate([rise.loss for rise in rises]), default=(0.0, 1.0))
     pad = 0.08 * max(high - low, 1e-9)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lstmstudy.stats.effects import Effect
 
 NOT_AVAILABLE = "not available"
+CHANGE = "change of test error (%)"
 MINUS = "\N{MINUS SIGN}"
 MARGIN = math.log(1.05)  # half-width of the band of no practical difference, as a log ratio
 
@@ -102,7 +103,7 @@ def label_ends(ax: Axes, labels: Sequence[EndLabel]) -> None:
 
 def percent(log_ratio: float) -> float:
     """Return ``ln(arm / control)`` as a change in percent, -100 and up."""
-    return 100 * math.expm1(log_ratio) if log_ratio < 700 else math.inf
+    return math.inf if log_ratio >= 700 else 100 * math.expm1(log_ratio)
 
 
 def signed(value: float, digits: int = 0) -> str:
@@ -125,17 +126,32 @@ def effect_text(effect: Effect) -> str:
     return f"{text} [{signed(low, digits)}, {signed(high, digits)}]"
 
 
-def percent_axis(ax: Axes, which: str, low: float, high: float) -> None:
+def effect_row(effect: Effect, control: str) -> dict[str, object]:
+    """Return an effect against the control of that name as a row of a figure's data, in percent."""
+    return {
+        "arm": effect.arm,
+        "against": control,
+        "variant": effect.variant,
+        "strength": effect.strength,
+        "task": effect.task,
+        CHANGE: percent(effect.estimate),
+        "lower end (%)": percent(effect.low),
+        "upper end (%)": percent(effect.high),
+        "units": len(effect.log_ratios),
+    }
+
+
+def percent_axis(ax: Axes, which: str, low: float, high: float, *, apart: float = 0.085) -> None:
     """Give axis `which` ("x" or "y") the log ratios [low, high] as limits and round percents as ticks.
 
     Underneath, the axis stays logarithmic in the error, so that halving and doubling are equally far
     from no change.
     """
-    apart = 0.085 * (high - low)
+    gap = apart * (high - low)
     ticks: list[float] = []
     for change in _ROUND:
         place = math.log1p(change / 100)
-        if low <= place <= high and all(abs(place - math.log1p(other / 100)) >= apart for other in ticks):
+        if low <= place <= high and all(abs(place - math.log1p(other / 100)) >= gap for other in ticks):
             ticks.append(change)
     ticks.sort()
     axis = ax.xaxis if which == "x" else ax.yaxis

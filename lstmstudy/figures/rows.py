@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmstudy.figures.colour import INK, INK_SOFT, PAPER, technique_colour
+from lstmstudy.figures.data import keep, points
 from lstmstudy.figures.labels import (
+    CHANGE,
     NOT_AVAILABLE,
+    effect_row,
     effect_text,
     log_limits,
     no_difference_band,
+    percent,
     percent_axis,
 )
 from lstmstudy.figures.style import NOTE_SIZE, marker, new_axes, styled
@@ -53,8 +57,14 @@ def plot_paired_differences(
     for place, effect in enumerate(effects):
         _draw_units(ax, place, effect, low, high)
         _draw_interval(ax, place, effect, outlined=True)
-        known = math.isfinite(effect.improvement)
-        _right_text(ax, place, f"{100 * effect.improvement:.0f} %" if known else NOT_AVAILABLE)
+        better = 100 * effect.improvement
+        _right_text(ax, place, f"{better:.0f} %" if math.isfinite(better) else NOT_AVAILABLE)
+        keep(
+            ax,
+            [{"arm": effect.arm, "unit": "mean", **effect_row(effect, control), "units better (%)": better}],
+        )
+        units = {"unit": range(1, len(effect.log_ratios) + 1), CHANGE: map(percent, effect.log_ratios)}
+        keep(ax, points(units, arm=effect.arm))
     _right_text(ax, -0.85, "units\nbetter", colour=INK_SOFT)
     ax.set_xlabel(_CHANGE.format(control=control) + "\nfaint: one unit · solid: mean and 95 % interval")
     return ax
@@ -83,6 +93,7 @@ def plot_ranking(effects: Sequence[Effect], *, control: str = "baseline", ax: Ax
     for place, effect in enumerate(ranked):
         _draw_interval(ax, place, effect, outlined=False)
         _right_text(ax, place, effect_text(effect))
+        keep(ax, [effect_row(effect, control)])
     ax.set_xlabel(_CHANGE.format(control=control) + "\nbars: 95 % intervals · shaded: within ± 5 %")
     return ax
 

@@ -18,6 +18,7 @@ _BEFORE_ROOT = re.compile(r"\A.*?(?=<svg\b)", re.DOTALL)  # XML declaration and 
 _METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 _FAMILIES = re.compile(r"'DejaVu Sans'(?:, [^;\"]*)?")
 _GEOMETRY = re.compile(r' (?:d|x|y|transform)="[^"]*"')
+_DPI = 200  # of what is an image inside the SVG
 _DECIMALS = re.compile(r"(\.\d\d)\d+")  # hundredths of a point are enough, and a third of the size
 
 
@@ -37,7 +38,7 @@ def to_svg(figure: Figure, *, title: str) -> str:
     box = "tight" if figure.get_layout_engine() is None else None
     with style():
         metadata = {"Date": None, "Creator": None, "Title": title}
-        figure.savefig(buffer, format="svg", bbox_inches=box, metadata=metadata)
+        figure.savefig(buffer, format="svg", dpi=_DPI, bbox_inches=box, metadata=metadata)
     svg = _METADATA.sub("", _BEFORE_ROOT.sub("", buffer.getvalue()), count=1)
     svg = _FAMILIES.sub("sans-serif", svg)
     svg = _GEOMETRY.sub(lambda found: _DECIMALS.sub(r"\1", found[0]), svg)
@@ -51,4 +52,6 @@ def _rules(svg: str) -> str:
         f'[style*="{what}: {colour}"]{{{what}:{dark_counterpart(colour)}!important}}'
         for what, colour in painted
     )
+    if "<image" in svg:
+        dark += "image{filter:invert(1) hue-rotate(180deg)}"
     return f"text{{font-family:{_FONTS}!important}}@media (prefers-color-scheme:dark){{{dark}}}"

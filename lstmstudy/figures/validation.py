@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.patches import Patch
 
 from lstmstudy.figures.colour import INK
-from lstmstudy.figures.labels import MARGIN, no_difference_band, percent_axis
+from lstmstudy.figures.data import keep, points
+from lstmstudy.figures.labels import MARGIN, no_difference_band, percent, percent_axis
 from lstmstudy.figures.style import NOTE_SIZE, SPLITS, new_axes, styled
 
 if TYPE_CHECKING:
@@ -52,14 +53,18 @@ def plot_splits(schemes: Mapping[str, Sequence[Bar]], *, ax: Axes | None = None)
     place, ticks, final = 0.0, [], list(schemes)[-1]
     for scheme, bars in schemes.items():
         ticks.append(place + (len(bars) - 1) / 2)
-        for bar in bars:
+        for number, bar in enumerate(bars, 1):
             shown = ("train", "test") if scheme == final else ("train", "validation")
             for part in shown:
-                _, height = _BARS[part]
+                label, height = _BARS[part]
                 colour = SPLITS[part].colour
-                ax.broken_barh(
-                    _stretches(getattr(bar, part)), (place - height / 2, height), color=colour, lw=0
-                )
+                stretches = _stretches(getattr(bar, part))
+                ax.broken_barh(stretches, (place - height / 2, height), color=colour, lw=0)
+                columns = {
+                    "first position": [begin + 0.5 for begin, _ in stretches],
+                    "positions": [length for _, length in stretches],
+                }
+                keep(ax, points(columns, scheme=scheme, split=number, part=label))
             place += 1
         place += 1  # a row between schemes
     ax.set_ylim(place - 1.2, -0.8)
@@ -115,14 +120,20 @@ def plot_estimates(
     _rows(ax, list(schemes))
     colour = SPLITS["validation"].colour
     many = any(len(each.log_ratios) > _MANY for each in schemes.values())
+    what = f"{xlabel.partition(' (%)')[0]} (%)"
     for place, (name, each) in enumerate(schemes.items()):
         if many:
             ax.plot(shown[name], [place, place], color=colour, lw=9, alpha=0.25, solid_capstyle="butt")
         else:
             _dots(ax, place, each.log_ratios)
+        numbers = ("10 % quantile", "90 % quantile") if many else range(1, len(each.log_ratios) + 1)
+        keep(ax, points({"realization": numbers, what: map(percent, shown[name])}, scheme=name))
         if math.isfinite(each.low):
             ax.plot([each.low, each.high], [place, place], color=colour, lw=2.2, solid_capstyle="round")
         ax.plot(each.mean, place, marker="o", color=colour, ls="none", ms=8, mec=INK, mew=0.8, zorder=4)
+        mean, low, high = map(percent, (each.mean, each.low, each.high))
+        who = {"scheme": name, "realization": "mean"}
+        keep(ax, [{**who, what: mean, "lower end (%)": low, "upper end (%)": high}])
     faint = "80 % of realizations" if many else "one realization"
     ax.set_xlabel(f"{xlabel}\nfaint: {faint} · solid: mean and 95 % interval")
     return ax
@@ -152,6 +163,7 @@ def plot_split_errors(
     ax = new_axes(ax, height=1.1 + 0.46 * len(splits))
     _rows(ax, list(splits))
     ax.axvline(truth, color=SPLITS["test"].colour, lw=1.6, zorder=1)
+    keep(ax, [{"scheme": "future", "split": None, xlabel: truth}])
     ax.annotate(
         " future",
         xy=(truth, 1.0),
@@ -163,8 +175,10 @@ def plot_split_errors(
     )
     for place, (scheme, errors) in enumerate(splits.items()):
         _dots(ax, place, errors)
-        colour = SPLITS["validation"].colour
-        ax.plot(estimates[scheme], place, marker="o", color=colour, ls="none", ms=8, mec=INK, mew=0.8)
+        colour, pooled = SPLITS["validation"].colour, estimates[scheme]
+        ax.plot(pooled, place, marker="o", color=colour, ls="none", ms=8, mec=INK, mew=0.8)
+        keep(ax, points({"split": range(1, len(errors) + 1), xlabel: errors}, scheme=scheme))
+        keep(ax, [{"scheme": scheme, "split": "estimate", xlabel: pooled}])
     ax.set_xlabel(xlabel + "\nfaint: one split · solid: the scheme's estimate")
     return ax
 

@@ -10,7 +10,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 from matplotlib.transforms import ScaledTranslation
 
 from lstmstudy.figures.colour import INK_SOFT, technique_colour
-from lstmstudy.figures.labels import EndLabel, finite_range, label_ends, percent_axis, signed
+from lstmstudy.figures.data import keep, points
+from lstmstudy.figures.labels import EndLabel, finite_range, label_ends, percent, percent_axis, signed
 from lstmstudy.figures.style import line, marker, new_axes, styled
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def plot_weight_changes(
     labels = [EndLabel(0.0, control, INK_SOFT)]
     for place, (variant, group) in enumerate(groups.items()):
         _draw_line(ax, group, dodge=_DODGE * (place - (len(groups) - 1) / 2))
+        keep(ax, [_row(change, quantity, control, relative=relative) for change in group])
         known = [change.estimate for change in group if math.isfinite(change.estimate)]
         if known and len(groups) > 1:
             labels.append(EndLabel(known[-1], variant, technique_colour(group[0].technique)))
@@ -145,6 +147,8 @@ def plot_prices(prices: Sequence[PriceLine], *, loss: str, ax: Axes | None = Non
             lw=1.3,
             label=price.label,
         )
+        columns = {"coefficient": price.strengths, "price (multiples of the loss)": price.multiples}
+        keep(ax, points(columns, curve=price.label, loss=loss))
         labels.append(EndLabel(float(price.multiples[-1]), price.label, colour))
     _strength_axis(ax, [value for price in prices for value in price.strengths], "coefficient")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -152,6 +156,14 @@ def plot_prices(prices: Sequence[PriceLine], *, loss: str, ax: Axes | None = Non
     ax.set_ylabel("price of the initial weights\n(multiples of the loss)")
     label_ends(ax, labels)
     return ax
+
+
+def _row(change: Change, quantity: str, control: str, *, relative: bool) -> dict[str, object]:
+    """Return a change as a row of a figure's data; log ratios in percent."""
+    ends = [percent(end) if relative else end for end in change[3:]]
+    columns = (quantity, f"{quantity}, lower end", f"{quantity}, upper end")
+    who = {"technique": change.technique, "variant": change.variant, "against": control}
+    return {**who, "strength": change.strength, **dict(zip(columns, ends, strict=True))}
 
 
 def _draw_line(ax: Axes, group: Sequence[Change], *, dodge: float) -> None:

@@ -1,7 +1,10 @@
 """What notebooks show: one call, one figure, one sentence fed by data."""
 
+from lstmstudy.findings.answer import answer as answer
+from lstmstudy.findings.answer import forest as forest
 from lstmstudy.findings.augmentation import augmented_examples as augmented_examples
 from lstmstudy.findings.augmentation import fitness_table as fitness_table
+from lstmstudy.findings.by_task import task_table as task_table
 from lstmstudy.findings.combined import added_and_removed as added_and_removed
 from lstmstudy.findings.combined import interactions as interactions
 from lstmstudy.findings.combined import rivals as rivals
@@ -12,16 +15,14 @@ from lstmstudy.findings.ensembles import member_counts as member_counts
 from lstmstudy.findings.finding import Finding as Finding
 from lstmstudy.findings.finding import show as show
 from lstmstudy.findings.gradients import clipped_shares as clipped_shares
-from lstmstudy.findings.gradients import flatness as flatness
 from lstmstudy.findings.gradients import noise_schedule as noise_schedule
+from lstmstudy.findings.minima import flatness as flatness
 from lstmstudy.findings.normalization import batch_sizes as batch_sizes
 from lstmstudy.findings.normalization import lengths as lengths
 from lstmstudy.findings.normalization import modes as modes
 from lstmstudy.findings.overfitting import learning_curves as learning_curves
 from lstmstudy.findings.overfitting import reference_table as reference_table
 from lstmstudy.findings.prices import prices_at_the_start as prices_at_the_start
-from lstmstudy.findings.ranking import ranking as ranking
-from lstmstudy.findings.ranking import task_table as task_table
 from lstmstudy.findings.semantics import semantics_card as semantics_card
 from lstmstudy.findings.several import dose_responses as dose_responses
 from lstmstudy.findings.several import technique_effects as technique_effects

@@ -10,11 +10,12 @@ from lstmstudy.data import CATALOG
 from lstmstudy.figures import panels, style, table
 from lstmstudy.figures.examples import plot_example
 from lstmstudy.findings.finding import Finding, listed
+from lstmstudy.findings.titles import digits, fitting
 from lstmstudy.streams import integer_seed
 from lstmstudy.techniques import TECHNIQUES, Technique
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lstmstudy.data import Part, TaskInfo
     from lstmstudy.study import Study
@@ -30,7 +31,7 @@ def augmented_examples(study: Study, task: str) -> Finding:
     """Return one training sequence as each augmentation that fits a task changes it, a panel for each.
 
     Strengths are the middle ones of the grids; drawn is the channel that varies most, of a forecast with
-    the target as its last step. The sentence says how far each moves the values of a batch of training
+    the target as its last step. Title and sentence say how far each moves the values of a batch of training
     sequences. This loads TensorFlow.
     """
     info = CATALOG[task]
@@ -58,7 +59,18 @@ def augmented_examples(study: Study, task: str) -> Finding:
         f"A training sequence of {info.title} with {length} steps in grey, and over it {_DRAWS} draws of each of "
         f"{len(settings)} augmentations: {listed([technique.label for technique in settings])}."
     )
-    return Finding(figure, alt, sentence)
+    return Finding(figure, alt, _title(moved), sentence)
+
+
+def _title(moved: Mapping[str, float]) -> str:
+    """Return which augmentation moves values least and which most, in standard deviations."""
+    least, most = (end(moved, key=lambda label: moved[label]) for end in (min, max))
+    if least == most:
+        return fitting(f"{most} moves values by {digits(moved[most])} standard deviations")
+    return fitting(
+        f"{least} moves values least, by {digits(moved[least])} standard deviations, {most} most, by {digits(moved[most])}",
+        f"Values move by {digits(moved[least])} to {digits(moved[most])} standard deviations, most with {most}",
+    )
 
 
 def fitness_table(study: Study) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmstudy.figures import effect_text, table
+from lstmstudy.figures import effect_cell, table
 from lstmstudy.findings.finding import finite, of_arms
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def cost_table(ablation: Ablation, costs: Sequence[ArmCost]) -> str:
     """Show seconds, parameters and updates of each chosen arm beside the baseline's; return a sentence.
 
-    Seconds are those recorded when the run was trained, without compiling.
+    Seconds are those recorded when the run was trained, without compiling: the median over units, the mean
+    over tasks. Epochs are those that the reading needs.
 
     Args:
         ablation: The arms.
@@ -42,22 +43,22 @@ def cost_table(ablation: Ablation, costs: Sequence[ArmCost]) -> str:
         rows.append(
             {
                 "arm": arm.name,
-                "change of test error": "" if arm is control else effect_text(ablation.effect(arm)),
-                "seconds for a run (median, mean of tasks)": float(np.mean(seconds)),
-                "times the baseline": float(np.mean(relative)),
-                "epochs needed": float(np.mean(epochs)),
-                "updates to the epoch that counts, times the baseline's": (
+                "change of test error": "" if arm is control else effect_cell(ablation.effect(arm)),
+                "seconds": float(np.mean(seconds)),
+                "x seconds": float(np.mean(relative)),
+                "epochs": float(np.mean(epochs)),
+                "x updates": (
                     cost.updates_to_best if cost and cost.updates_to_best is not None else float("nan")
                 ),
-                "parameters, times the baseline's": cost.parameters if cost else float("nan"),
+                "x weights": cost.parameters if cost else float("nan"),
             }
         )
     table(
         pd.DataFrame(rows),
-        caption="Cost of training beside what it brings: whole trajectories, and the epochs that the reading needs",
+        caption="Cost of a run beside what it brings; x: times the baseline's; updates up to the epoch that counts",
     )
     trained = [
         row for row, arm in zip(rows, arms, strict=True) if arm.technique and not arm.technique.is_reading
     ]
-    dearest = max(trained, key=lambda row: float(str(row["times the baseline"])), default=rows[0])
-    return f"The dearest is {dearest['arm']}: {float(str(dearest['times the baseline'])):.2f} times the baseline's seconds."
+    dearest = max(trained, key=lambda row: float(str(row["x seconds"])), default=rows[0])
+    return f"The dearest is {dearest['arm']}: {float(str(dearest['x seconds'])):.2f} times the baseline's seconds."

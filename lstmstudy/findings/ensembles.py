@@ -12,7 +12,8 @@ from lstmstudy import metrics
 from lstmstudy.ablation import single
 from lstmstudy.figures import panels, plot_ambiguity, plot_dose_response, style, table
 from lstmstudy.figures.labels import NOT_AVAILABLE, effect_text
-from lstmstudy.findings.finding import Finding, interval, listed, of_arms
+from lstmstudy.findings.finding import Finding, listed, of_arms, with_intervals
+from lstmstudy.findings.titles import UNSURE, clear, fitting, known, short, some, span
 from lstmstudy.stages import stages_of
 from lstmstudy.stats.ensembles import Ambiguity, ambiguity, combined
 
@@ -79,7 +80,7 @@ def disagreement(ablation: Ablation) -> Finding:
         for arm in ablation.compared
         if arm.technique is not None and arm.technique.combine == "mean" and _members(ablation, arm)
     ]
-    shares, apart = [], 0.0
+    shares, taken, apart = [], [], 0.0
     with style():
         figure, axes = panels([info.title for info in ablation.infos], height=1.2 + 0.5 * len(arms))
         for info, ax in zip(ablation.infos, axes, strict=True):
@@ -90,6 +91,7 @@ def disagreement(ablation: Ablation) -> Finding:
                 for arm, part in zip(arms, parts, strict=True)
                 if np.isfinite(part.member)
             ]
+            taken += [100 * part.ambiguity / part.member for part in parts if np.isfinite(part.member)]
             plot_ambiguity(
                 [arm.name for arm in arms],
                 [arm.technique.name for arm in arms if arm.technique],
@@ -105,7 +107,7 @@ def disagreement(ablation: Ablation) -> Finding:
         f"Stacked bars for {len(arms)} ensembles on each task: the squared error of the mean, and on top the "
         f"members' disagreement, which is {listed(shares) or 'not available'}."
     )
-    return Finding(figure, alt, sentence)
+    return Finding(figure, alt, _of_averaging(taken), sentence)
 
 
 @of_arms
@@ -125,13 +127,48 @@ def member_counts(ablation: Ablation) -> Finding:
         ]
         for effects, ax in zip(drawn, axes, strict=True):
             plot_dose_response(effects, control="average member", strength="members", ax=ax)
-    words = []
-    for arm in arms:
-        last = [effect for effect in drawn[0] if effect.arm == arm.name]
-        words.append(f"{arm.name} {interval(last[-1])}, with 2 of them {interval(last[1])}")
-    sentence = f"Change of the test error against a single member, over all tasks: {listed(words)}."
-    alt = f"Test error over the number of members, falling from that of one: {listed(words)}."
-    return Finding(figure, alt, sentence)
+    own = [[effect for effect in drawn[0] if effect.arm == arm.name] for arm in arms]
+    two, whole = ([effects[place] for effects in own] for place in (1, -1))
+    texts, missing = with_intervals([*whole, *two])
+    told = zip(arms, texts[: len(arms)], texts[len(arms) :], strict=True)
+    words = [f"{arm.name} {text}, with 2 of them {less}" for arm, text, less in told]
+    sentence = f"Change of the test error against a single member, over all tasks: {listed(words)}{missing}."
+    alt = f"Test error over the number of members, against that of one: {listed(words)}{missing}."
+    return Finding(figure, alt, _of_counts(two, whole), sentence)
+
+
+def _of_averaging(taken: Sequence[float]) -> str:
+    """Return how much averaging takes off a member's squared error, in percent."""
+    if not taken:
+        return "What averaging takes off a member's squared error is unknown, as runs diverged"
+    ends = dict.fromkeys(short(end(taken)) for end in (min, max))
+    return fitting(f"Averaging takes {' to '.join(ends)} % off a member's squared error")
+
+
+def _of_counts(two: Sequence[Effect], whole: Sequence[Effect]) -> str:
+    """Return how the test error changes with all members, and how with two of them, against one."""
+    sizes = {effect.strength for effect in whole}
+    models = f"{sizes.pop():g} models" if len(sizes) == 1 else "all members"
+    verb = {(True, False): "lower", (False, True): "raise"}.get(
+        (
+            all(effect.estimate <= 0 for effect in (*two, *whole)),
+            all(effect.estimate >= 0 for effect in (*two, *whole)),
+        ),
+        "change",
+    )
+    by, less = (
+        span([effect.estimate for effect in effects], signs=verb == "change") for effects in (whole, two)
+    )
+    fewer = "" if models == "2 models" else f", two of them by {less}"
+    found = [clear(effect) for effect in whole]
+    if not known(whole):
+        sure, doubt = "", f"; {UNSURE}"
+    elif all(found):
+        sure, doubt = " clearly", ""
+    else:
+        sure, doubt = "", f"; clearly with {some(sum(map(abs, found)), len(whole), 'ensembles')}"
+    what = f"{models} {verb} the test error{sure} by {by}"
+    return fitting(f"{what}{fewer}{doubt}", f"{what}{doubt}")
 
 
 def _members(ablation: Ablation, arm: Arm) -> int:

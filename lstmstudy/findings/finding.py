@@ -1,4 +1,4 @@
-"""A finding: a figure or a table, and the sentence that says what it shows."""
+"""A finding: a figure with its title, and the sentence that gives the numbers."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ METRICS = {
     "rmse": "RMSE (training standard deviations)",
     "cross_entropy": "cross-entropy (nats)",
 }
+_FEW = 3  # arms that are all told with their intervals
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,20 +37,22 @@ class Finding:
     Attributes:
         figure: The figure.
         alt: What the figure shows, for readers who cannot see it.
+        title: What was found, for readers of titles alone: a short sentence without a full stop.
         sentence: What was found, with numbers from the outcomes.
     """
 
     figure: Figure
     alt: str
+    title: str
     sentence: str
 
 
 def show(finding: Finding | str) -> None:
-    """Display the figure and, under it, the sentence; or a sentence that stands for a figure."""
+    """Display the figure under its title and, below it, the sentence; or a sentence that stands for a figure."""
     if isinstance(finding, str):
         say(finding)
         return
-    show_figure(finding.figure, alt=finding.alt)
+    show_figure(finding.figure, alt=finding.alt, title=finding.title)
     say(finding.sentence)
 
 
@@ -81,6 +84,16 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
+def begun(text: str) -> str:
+    """Return a text as the beginning of a sentence; what else is a capital stays one."""
+    return text[:1].upper() + text[1:]
+
+
+def plain(arm: str) -> str:
+    """Return the name of an arm without the word that it is tuned."""
+    return arm.removesuffix(", tuned")
+
+
 def metric_name(info: TaskInfo) -> str:
     """Return the task's metric with its unit."""
     return METRICS[info.metric]
@@ -106,6 +119,43 @@ def percent(log_ratio: float) -> str:
 def interval(effect: Effect) -> str:
     """Return an effect in percent with its 95 % interval."""
     return f"{percent(effect.estimate)} ({between(effect.low, effect.high)})"
+
+
+def with_intervals(effects: Sequence[Effect]) -> tuple[list[str], str]:
+    """Return each effect in percent with its 95 % interval, and what to add at the end.
+
+    Where none has one, as there are too few units, this is what is added, and it is said once.
+    """
+    if any(np.isfinite(effect.low) for effect in effects):
+        return [interval(effect) for effect in effects], ""
+    missing = "an interval" if len(effects) == 1 else "intervals"
+    return [percent(effect.estimate) for effect in effects], f" (too few units for {missing})"
+
+
+def told(effects: Sequence[Effect]) -> str:
+    """Return what several arms do to the test error, in numbers: all of few arms, of many the telling ones.
+
+    These are the arms whose interval is clear of no change, or else the lowest and the highest.
+    """
+    if len(effects) <= _FEW:
+        return f"Change of the test error: {_each(effects)}"
+    ranked = sorted(effects, key=lambda effect: effect.estimate)
+    below = [effect for effect in ranked if effect.high < 0]
+    above = sorted((effect for effect in effects if effect.low > 0), key=lambda effect: -effect.estimate)
+    if below or above:
+        clear, other = (
+            listed([f"{plain(effect.arm)} {percent(effect.estimate)}" for effect in part]) or "none"
+            for part in (below, above)
+        )
+        return f"95 % intervals wholly below no change: {clear}; wholly above it: {other}"
+    ends = [*ranked[:2], *ranked[-2:]]
+    return f"Change of the test error, two lowest and two highest: {_each(ends)}"
+
+
+def _each(effects: Sequence[Effect]) -> str:
+    texts, missing = with_intervals(effects)
+    words = [f"{plain(effect.arm)} {text}" for effect, text in zip(effects, texts, strict=True)]
+    return f"{listed(words)}{missing}"
 
 
 def between(low: float, high: float) -> str:

@@ -9,11 +9,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.figures import panels, plot_arm_curves, plot_dose_response, plot_paired_differences, style
-from lstmstudy.findings.finding import Finding, between, finite, interval, listed, number, of_arms, percent
+from lstmstudy.findings.finding import (
+    Finding,
+    begun,
+    finite,
+    interval,
+    listed,
+    number,
+    of_arms,
+    percent,
+    with_intervals,
+)
+from lstmstudy.findings.titles import UNSURE, clear, fitting, known, multiples, signed
 from lstmstudy.stats.sample import Sample, bootstrap_interval
 from lstmstudy.techniques.normalization import MOMENTUM, BatchStatistics
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
     from lstmstudy.data import TaskInfo
@@ -28,7 +41,8 @@ def modes(ablation: Ablation) -> Finding:
     """Return the loss on the training part in training mode and at inference, a panel per technique and task.
 
     It takes the arms whose running statistics are recomputed, or moving averages. A loss at inference far
-    above that in training mode says that the running statistics are not yet those of the data.
+    above that in training mode says that the running statistics are not yet those of the data. The title
+    gives the one as a multiple of the other, for each form.
     """
     arms = [arm for arm in ablation.compared if isinstance(arm.technique, BatchStatistics)]
     groups = {arm.technique.name: arm.technique.title for arm in arms if arm.technique}
@@ -47,7 +61,8 @@ def modes(ablation: Ablation) -> Finding:
                 metric=f"training {_LOSSES[info.metric]}",
                 ax=ax,
             )
-    ratios = [f"{arm.name} {_mode_ratio(ablation, arm)}" for arm in (ablation.control, *arms)]
+    values = {arm.name: _mode_ratio(ablation, arm) for arm in (ablation.control, *arms)}
+    ratios = [f"{name} {number(value)}" for name, value in values.items()]
     sentence = (
         f"Loss at inference after the last epoch over loss in training mode during it, medians: "
         f"{listed(ratios)}. {_warm_up(ablation)}"
@@ -55,15 +70,19 @@ def modes(ablation: Ablation) -> Finding:
     alt = (
         f"Training loss over epochs in training mode and at inference, with {listed(list(groups.values()))}."
     )
-    return Finding(figure, alt, sentence)
+    by_form: dict[str, list[float]] = {}
+    for arm in arms:
+        if arm.technique:
+            by_form.setdefault(arm.technique.variant, []).append(values[arm.name])
+    return Finding(figure, alt, _of_forms(by_form), sentence)
 
 
 @of_arms
 def batch_sizes(ablation: Ablation, technique: str = "layer_norm") -> Finding:
     """Return the change of the test error over the batch size, a line per technique, against none at that size.
 
-    The sentence speaks of one technique: its effect at each size, and how it differs from the smallest to
-    the largest, unit by unit.
+    Title and sentence speak of one technique: its effect at each size, and how it differs from the smallest
+    to the largest, unit by unit.
     """
     places = [None, *(info.name for info in ablation.infos)]
     with style():
@@ -80,23 +99,29 @@ def batch_sizes(ablation: Ablation, technique: str = "layer_norm") -> Finding:
         info.name: ablation.log_ratios(small, info.name) - ablation.log_ratios(large, info.name)
         for info in ablation.infos
     }
-    sizes = [f"{interval(ablation.effect(arm))} at {arm.recipe.batch_size}" for arm in arms]
+    effects, apart = [ablation.effect(arm) for arm in arms], ablation.effect_of(values, small)
+    (relative, *texts), missing = with_intervals([apart, *effects])
+    sizes = [f"{text} at {arm.recipe.batch_size}" for arm, text in zip(arms, texts, strict=True)]
     sentence = (
         f"Against none at the same batch size and as many updates, {_title(small)} changes the test error by "
-        f"{listed(sizes)}; at {small.recipe.batch_size} by {interval(ablation.effect_of(values, small))} "
-        f"relative to {large.recipe.batch_size}."
+        f"{listed(sizes)}; at {small.recipe.batch_size} by {relative} relative to {large.recipe.batch_size}{missing}."
     )
+    ends = {
+        f"at batch size {small.recipe.batch_size}": effects[0],
+        f"at {large.recipe.batch_size}": effects[-1],
+    }
+    title = _of_two(_title(small), ends, apart)
     alt = "Change of the test error over the batch size: " + listed(
         [f"{arm.name} {percent(ablation.effect(arm).estimate)}" for arm in ablation.compared]
     )
-    return Finding(figure, f"{alt}.", sentence)
+    return Finding(figure, f"{alt}.", title, sentence)
 
 
 @of_arms
 def lengths(ablation: Ablation, technique: str = "layer_norm") -> Finding:
     """Return every unit's change of the test error on padded sequences and on the same ones cut to one length.
 
-    The sentence speaks of one technique: its effect on each, and how they differ, unit by unit.
+    Title and sentence speak of one technique: its effect on each, and how they differ, unit by unit.
     """
     padded, cut = sorted(ablation.infos, key=lambda info: not info.variable_length)
     effects = [
@@ -119,16 +144,19 @@ def lengths(ablation: Ablation, technique: str = "layer_norm") -> Finding:
     low, high = bootstrap_interval(
         Sample.of({padded.name: difference}, {padded.name: [unit.fold for unit in pairs]})
     )
+    both = [ablation.effect(arm, info.name) for info in (padded, cut)]
+    apart = replace(both[0], estimate=float(difference.mean()), low=low, high=high)
+    texts, missing = with_intervals([*both, apart])
     sentence = (
-        f"{_title(arm).capitalize()} changes the test error by {interval(ablation.effect(arm, padded.name))} on "
-        f"padded sequences and by {interval(ablation.effect(arm, cut.name))} on the same ones cut to {cut.window} "
-        f"steps; the first relative to the second is {percent(float(difference.mean()))} "
-        f"({between(low, high)}) over {len(pairs)} pairs of units."
+        f"{begun(_title(arm))} changes the test error by {texts[0]} on padded sequences and by {texts[1]} on the same "
+        f"ones cut to {cut.window} steps; the first relative to the second is {texts[2]} over {len(pairs)} pairs of "
+        f"units{missing}."
     )
+    title = _of_two(_title(arm), {"on padded": both[0], "on cut sequences": both[1]}, apart)
     alt = "Change of test error against none: " + listed(
         [f"{effect.arm} {interval(effect)}" for effect in effects]
     )
-    return Finding(ax.figure, f"{alt}.", sentence)  # type: ignore[arg-type]
+    return Finding(ax.figure, f"{alt}.", title, sentence)  # type: ignore[arg-type]
 
 
 def warm_up(momentum: float = MOMENTUM) -> float:
@@ -147,12 +175,38 @@ def _at_inference(ablation: Ablation, arm: Arm, info: TaskInfo) -> np.ndarray:
     return np.square(curves) if info.metric == "rmse" else curves
 
 
-def _mode_ratio(ablation: Ablation, arm: Arm) -> str:
+def _mode_ratio(ablation: Ablation, arm: Arm) -> float:
+    """Return the loss at inference after the last epoch over that in training mode, median over tasks and units."""
     ratios = [
         (_at_inference(ablation, arm, info) / _in_training(ablation, arm, info))[:, -1]
         for info in ablation.infos
     ]
-    return number(float(np.median(finite(np.concatenate(ratios)))))
+    return float(np.median(finite(np.concatenate(ratios))))
+
+
+def _of_forms(ratios: Mapping[str, Sequence[float]]) -> str:
+    """Return by what each form of the statistics multiplies the loss at inference, the largest first."""
+    values = {form: finite(np.array(each)) for form, each in ratios.items()}
+    highest = sorted(
+        (form for form in values if np.isfinite(values[form]).all()), key=lambda form: -values[form].max()
+    )
+    if not highest:
+        return "What becomes of the loss at inference is unknown, as every run diverged"
+    first, *rest = [(form, multiples(values[form])) for form in highest]
+    others = "".join(f", {form.removesuffix(' statistics')} ones by {span}" for form, span in rest)
+    return fitting(f"{first[0]} multiply the loss at inference by {first[1]}{others}")
+
+
+def _of_two(technique: str, effects: Mapping[str, Effect], apart: Effect) -> str:
+    """Return whether a technique does clearly better at one of two places; with too few units, its effect at both."""
+    (one, first), (other, second) = effects.items()
+    if not known([apart]):
+        by = f"{signed(first.estimate)} {one}, by {signed(second.estimate)} {other}"
+        return fitting(f"{technique} changes the test error by {by}; {UNSURE}")
+    how = {-1: "clearly better", 1: "clearly worse"}.get(clear(apart))
+    if how is None:
+        return fitting(f"{technique} does neither clearly better nor worse {one} than {other}")
+    return fitting(f"against none of it, {technique} does {how} {one} than {other}")
 
 
 def _warm_up(ablation: Ablation) -> str:

@@ -8,12 +8,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.figures import panels, plot_learning_curves, style, table
-from lstmstudy.findings.finding import Finding, finite, interval, listed, metric_name, number
+from lstmstudy.findings.finding import (
+    Finding,
+    begun,
+    counted,
+    finite,
+    listed,
+    metric_name,
+    number,
+    with_intervals,
+)
+from lstmstudy.findings.titles import UNSURE, acts, clear, fitting, known, size, some
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
     from lstmstudy.data import TaskInfo
+    from lstmstudy.stats.effects import Effect
 
 PARTS = ("train", "validation", "test")
 
@@ -21,7 +34,7 @@ PARTS = ("train", "validation", "test")
 def learning_curves(ablation: Ablation, arm: Arm) -> Finding:
     """Return training, validation and test error over epochs, a panel per task.
 
-    The sentence gives what training to the end costs: test error at the last epoch over that at the
+    Title and sentence give what training to the end costs: test error at the last epoch over that at the
     selected one.
     """
     tasks = ablation.infos
@@ -40,17 +53,21 @@ def learning_curves(ablation: Ablation, arm: Arm) -> Finding:
     effects = {info.title: ablation.effect(last, info.name, control=arm) for info in tasks}
     whole = ablation.effect(last, control=arm)
     worst = max(effects, key=lambda title: effects[title].estimate)
+    (whole_text, worst_text), missing = with_intervals([whole, effects[worst]])
+    most = f", most on {worst}, by {worst_text}" if len(tasks) > 1 else f" on {worst}"
+    mean = f", on average over {counted(len(tasks), 'task')}" if len(tasks) > 1 else ""
     sentence = (
-        f"{arm.name.capitalize()}: training to the last epoch changes the test error by {interval(whole)} "
-        f"against the selected epoch, on average over {len(tasks)} tasks; most on {worst}, by "
-        f"{interval(effects[worst])}."
+        f"{begun(arm.name)}: training to the last epoch changes the test error by {whole_text} against the "
+        f"selected epoch{mean}{most}{missing}."
     )
     alt = (
         f"Learning curves of the {arm.name} on {listed([info.title for info in tasks])}: training error ends at "
         + listed([_ends(ablation, arm, info) for info in tasks])
         + "."
     )
-    return Finding(figure, alt, sentence)
+    name = "the baseline's test error" if arm.technique is None else f"the test error with {arm.name}"
+    titles = [_title(each, whole, list(effects.values())) for each in (name, "the test error")]
+    return Finding(figure, alt, fitting(*titles), sentence)
 
 
 def reference_table(ablation: Ablation, arm: Arm) -> str:
@@ -86,6 +103,27 @@ def reference_table(ablation: Ablation, arm: Arm) -> str:
     if not loses:
         return f"The {arm.name} beats every simple method on all {len(rows)} tasks.{left_out}"
     return f"The {arm.name} loses to a simple method on {len(loses)} of {len(rows)} tasks: {listed(loses)}.{left_out}"
+
+
+def _title(name: str, whole: Effect, by_task: Sequence[Effect]) -> str:
+    """Return what training to the last epoch does to an error, on average and on how many tasks clearly."""
+    last, by = "Training to the last epoch", size(whole.estimate)
+    what = f"{last} {acts(whole.estimate)} {name}"
+    found = [clear(effect) for effect in by_task]
+    higher, lower = (some(found.count(side), len(found), "tasks") for side in (1, -1))
+    if not known([whole]):
+        return fitting(f"{what} by {by}; {UNSURE}")
+    if {-1, 1} <= set(found):
+        return fitting(f"{last} raises {name} clearly on {higher}, lowers it on {found.count(-1)}")
+    if len(found) > 1 and any(found):
+        if max(found, key=abs) * whole.estimate > 0:
+            return fitting(f"{what} by {by}, clearly on {higher if whole.estimate > 0 else lower}")
+        return fitting(
+            f"{last} {'raises' if 1 in found else 'lowers'} {name} clearly on {higher if 1 in found else lower}"
+        )
+    if clear(whole):
+        return fitting(f"{what} clearly, by {by}")
+    return fitting(f"{last} does not change {name} clearly")
 
 
 def _ends(ablation: Ablation, arm: Arm, info: TaskInfo) -> str:

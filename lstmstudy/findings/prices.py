@@ -9,6 +9,7 @@ import numpy as np
 from lstmstudy.figures import panels, style
 from lstmstudy.figures.weights import PriceLine, plot_prices
 from lstmstudy.findings.finding import Finding, listed
+from lstmstudy.findings.titles import digits, fitting
 from lstmstudy.findings.weights import coefficient, technique_of
 from lstmstudy.techniques.weight_penalty import WeightPenalty
 from lstmstudy.weight_sizes import lstm_matrices
@@ -37,6 +38,7 @@ def prices_at_the_start(ablation: Ablation) -> Finding | str:
     if not arms:
         return "This profile has no arm with L1 or L2 alone."
     words, equal = [], []
+    most: dict[str, float] = {}
     with style():
         figure, axes = panels([info.title for info in ablation.infos], height=3.1)
         for info, ax in zip(ablation.infos, axes, strict=True):
@@ -45,6 +47,9 @@ def prices_at_the_start(ablation: Ablation) -> Finding | str:
             dearest = _dearest(arms, multiples)
             costs = [f"{multiples[arm.name]:.2g} with {arm.name}" for arm in dearest]
             breaks = [f"{coefficient(arm) / multiples[arm.name]:.2g} ({_described(arm)})" for arm in dearest]
+            for arm in dearest:
+                title = technique_of(arm).title
+                most[title] = max(most.get(title, 0.0), multiples[arm.name])
             words.append(f"{listed(costs)} on {info.title}")
             equal.append(f"{listed(breaks)} on {info.title}")
     sentence = (
@@ -55,7 +60,16 @@ def prices_at_the_start(ablation: Ablation) -> Finding | str:
         f"Price of the initial weights in multiples of the training loss over the coefficient, straight lines on "
         f"log axes: {'; '.join(words)}."
     )
-    return Finding(figure, alt, sentence)
+    return Finding(figure, alt, _title(most), sentence)
+
+
+def _title(most: Mapping[str, float]) -> str:
+    """Return what each technique costs at most, as a multiple of the training loss."""
+    (first, cost), *rest = most.items()
+    others = "".join(f", {name} up to {digits(other)} times" for name, other in rest)
+    return fitting(
+        f"Before the first update {first} costs up to {digits(cost)} times the training loss{others}"
+    )
 
 
 def _dearest(arms: Sequence[Arm], multiples: Mapping[str, float]) -> list[Arm]:

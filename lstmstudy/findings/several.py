@@ -7,11 +7,10 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from lstmstudy.figures import panels, plot_dose_response, plot_paired_differences, style
-from lstmstudy.findings.finding import Finding, counted, interval, listed, of_arms
+from lstmstudy.findings.finding import Finding, interval, listed, of_arms, plain, told
+from lstmstudy.findings.titles import known, of_choice, of_several
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lstmstudy.ablation import Ablation
     from lstmstudy.techniques import Technique
 
@@ -22,7 +21,7 @@ _LABEL = 40  # characters of a row's name in one line
 def dose_responses(ablation: Ablation) -> Finding:
     """Return the change of the test error over the strength, a panel per technique, each over the tasks it fits.
 
-    The sentence gives the strength of each that validation alone chooses, and its test error.
+    Title and sentence tell the test error at the strength of each that validation alone chooses.
     """
     techniques = {arm.technique.name: arm.technique for arm in ablation.compared if arm.technique}
     with style():
@@ -32,38 +31,39 @@ def dose_responses(ablation: Ablation) -> Finding:
             plot_dose_response(effects, control=ablation.control.name, strength=_setting(technique), ax=ax)
     chosen = [ablation.effect(ablation.chosen(name)) for name in techniques]
     words = [f"{effect.arm} {interval(effect)}" for effect in chosen]
-    sentence = f"Strengths that validation chooses, and the change of the test error: {listed(words)}.{_partial(ablation)}"
+    title = (
+        of_choice(chosen[0])
+        if len(chosen) == 1
+        else of_several(chosen, "techniques at strengths chosen on validation", named=False)
+    )
+    sentence = (
+        f"Each technique stands at the strength that validation chooses. {told(chosen)}.{_partial(ablation)}"
+    )
     alt = (
         f"Change of the test error over the strength of {len(words)} techniques; chosen are {listed(words)}."
     )
-    return Finding(figure, alt, sentence)
+    return Finding(figure, alt, title, sentence)
 
 
 @of_arms
 def technique_effects(ablation: Ablation) -> Finding:
     """Return every unit's difference from its control, a row for each arm, whatever its technique.
 
-    An arm that makes no sense on a task has no units there, and the sentence says so.
+    An arm that makes no sense on a task has no units there, and the sentence says so. The title tells with
+    how many arms, or with which, the interval is clear of no change.
     """
     effects = ablation.effects()
     rows = [dataclasses.replace(effect, arm=textwrap.fill(effect.arm, _LABEL)) for effect in effects]
     with style():
         ax = plot_paired_differences(rows, control=ablation.control.name)
-    better = [effect.arm for effect in effects if effect.high < 0]
-    worse = [effect.arm for effect in effects if effect.low > 0]
-    words = [
-        f"{len(arms)} {'have' if len(arms) != 1 else 'has'} an interval wholly {where} no change"
-        + (f" ({_names(arms)})" if arms else "")
-        for where, arms in (("below", better), ("above", worse))
-    ]
-    sentence = (
-        f"Of {counted(len(effects), 'arm')}, {words[0]} and {words[1]}; intervals are not adjusted for the number of arms."
-        f"{_partial(ablation)}"
+    adjusted = (
+        " Intervals are not adjusted for the number of arms." if known(effects) and len(effects) > 1 else ""
     )
+    sentence = f"{told(effects)}.{adjusted}{_partial(ablation)}"
     alt = "Paired differences of test error, per arm: " + listed(
         [f"{effect.arm} {interval(effect)}" for effect in effects]
     )
-    return Finding(ax.figure, f"{alt}.", sentence)  # type: ignore[arg-type]
+    return Finding(ax.figure, f"{alt}.", of_several(effects, "arms"), sentence)  # type: ignore[arg-type]
 
 
 def _setting(technique: Technique) -> str:
@@ -73,22 +73,19 @@ def _setting(technique: Technique) -> str:
     return named[0].replace("_", " ") if named else "strength"
 
 
-def _names(arms: Sequence[str]) -> str:
-    """Return arms as prose, apart by semicolons where a name has a comma."""
-    names = [arm.removesuffix(", tuned") for arm in arms]
-    return "; ".join(names) if any(", " in name for name in names) else listed(names)
-
-
 def _partial(ablation: Ablation) -> str:
-    """Return a sentence on techniques that do not fit all tasks, or ""."""
-    fitting = {
-        arm.technique.title: [info.title for info in ablation.infos if ablation.fits(arm, info.name)]
-        for arm in ablation.compared
-        if arm.technique
-    }
-    words = [
-        f"{title} counts {listed(tasks)} only"
-        for title, tasks in fitting.items()
-        if len(tasks) < len(ablation.infos)
-    ]
-    return f" As it does not fit every task, {listed(words)}." if words else ""
+    """Return a sentence on what has no part in some tasks, as it does not fit them or has no runs there, or ""."""
+    places: dict[str, dict[str, list[str]]] = {}
+    for arm in ablation.compared:
+        if arm.technique:
+            tasks = [info.title for info in ablation.infos if ablation.fits(arm, info.name)]
+            places.setdefault(arm.technique.title, {})[plain(arm.name)] = tasks
+    words = []
+    for title, arms in places.items():
+        alike = all(tasks == next(iter(arms.values())) for tasks in arms.values())
+        words += [
+            f"{title if alike else name} on {listed(tasks)} only"
+            for name, tasks in list(arms.items())[: 1 if alike else None]
+            if len(tasks) < len(ablation.infos)
+        ]
+    return f" Not all count on every task: {listed(words)}." if words else ""

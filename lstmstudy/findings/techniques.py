@@ -16,6 +16,7 @@ from lstmstudy.figures import (
 )
 from lstmstudy.findings.finding import (
     Finding,
+    begun,
     counted,
     finite,
     interval,
@@ -23,67 +24,77 @@ from lstmstudy.findings.finding import (
     metric_name,
     of_arms,
     percent,
+    told,
+    with_intervals,
 )
+from lstmstudy.findings.titles import fitting, known, of_choice, of_several, some
+from lstmstudy.techniques.combination import Combination
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
     from lstmstudy.claims.table import Claim
+    from lstmstudy.data import TaskInfo
 
 
 @of_arms
 def arm_curves(ablation: Ablation, technique: str, *, part: str = "test") -> Finding:
-    """Return one part's error over epochs for every arm of a technique, a panel per task."""
+    """Return one part's error over epochs for every arm of a technique, a panel per task.
+
+    Title and sentence tell where the selected epoch comes later than the baseline's.
+    """
     arms = ablation.arms_of(technique)
-    title = _title(arms)
+    title, infos, epochs = _title(arms), _tasks(ablation, arms), {}
     with style():
-        figure, axes = panels([info.title for info in ablation.infos], height=3.1)
-        for info, ax in zip(ablation.infos, axes, strict=True):
-            curves = {arm.name: ablation.curves(arm, info.name, part) for arm in (ablation.control, *arms)}
+        figure, axes = panels([info.title for info in infos], height=3.1)
+        for info, ax in zip(infos, axes, strict=True):
+            own = _fitting(ablation, arms, info)
+            curves = {arm.name: ablation.curves(arm, info.name, part) for arm in (ablation.control, *own)}
             plot_arm_curves(
                 curves,
                 technique=technique,
-                strengths={arm.name: arm.technique.strength for arm in arms if arm.technique},
-                variants={arm.name: arm.technique.variant for arm in arms if arm.technique},
+                strengths={arm.name: arm.technique.strength for arm in own if arm.technique},
+                variants={arm.name: arm.technique.variant for arm in own if arm.technique},
                 metric=f"{part} {metric_name(info)}",
                 ax=ax,
             )
-    later = [
-        info.title
-        for info in ablation.infos
-        if _median_kept(ablation, arms, info.name) > _median_kept(ablation, [ablation.control], info.name)
-    ]
-    where = f"on {listed(later)}" if later else "on none of the tasks"
-    sentence = f"With {title} the selected epoch comes later than the baseline's {where} (median over units and arms)."
-    alt = f"{part.capitalize()} error over epochs of {len(arms)} arms with {title} and of the baseline, per task."
-    return Finding(figure, alt, sentence)
+            epochs[info.title] = (
+                _median_kept(ablation, own, info.name),
+                _median_kept(ablation, [ablation.control], info.name),
+            )
+    words = [f"{_epoch(own)} against {_epoch(other)} on {task}" for task, (own, other) in epochs.items()]
+    sentence = f"Selected epoch, a median over units and arms, against the baseline's: {listed(words)}."
+    alt = f"{part.capitalize()} error over epochs of {counted(len(arms), 'arm')} with {title} and of the baseline, per task."
+    combined = any(isinstance(arm.technique, Combination) for arm in arms)
+    return Finding(figure, alt, _moved(f"the {title}" if combined else title, epochs), sentence)
 
 
 @of_arms
 def dose_response(ablation: Ablation, technique: str, *, strength: str = "rate") -> Finding:
     """Return the change of the test error over the strength: on all tasks, and on each.
 
-    The sentence names the arm that validation alone chooses, and its test error.
+    Title and sentence tell which arm validation alone chooses, and its test error.
     """
     arms = ablation.arms_of(technique)
-    places = [None, *(info.name for info in ablation.infos)]
-    titles = ["all tasks", *(info.title for info in ablation.infos)]
+    places = [None, *_tasks(ablation, arms)]
     with style():
-        figure, axes = panels(titles, height=3.0)
-        for place, ax in zip(places, axes, strict=True):
-            effects = [ablation.effect(arm, place) for arm in arms]
+        figure, axes = panels([info.title if info else "all tasks" for info in places], height=3.0)
+        for info, ax in zip(places, axes, strict=True):
+            own = _fitting(ablation, arms, info) if info else arms
+            effects = [ablation.effect(arm, info.name if info else None) for arm in own]
             plot_dose_response(effects, strength=strength, ax=ax)
     chosen = ablation.chosen(technique)
-    sentence = (
-        f"Validation chooses {chosen.name}; it changes the test error by {interval(ablation.effect(chosen))} "
-        f"on average over {counted(len(ablation.infos), 'task')}: {_by_task(ablation, chosen)}."
-    )
+    effect = ablation.effect(chosen)
+    (text,), missing = with_intervals([effect])
+    sentence = f"{begun(chosen.name)} changes the test error by {text} {_where(ablation, chosen)}{missing}."
     alt = (
         f"Change of the test error over the {strength} of {_title(arms)}, for all tasks and for each: "
         + listed([f"{arm.name} {percent(ablation.effect(arm).estimate)}" for arm in arms])
         + "."
     )
-    return Finding(figure, alt, sentence)
+    return Finding(figure, alt, of_choice(effect), sentence)
 
 
 @of_arms
@@ -101,6 +112,8 @@ def validation_optima(ablation: Ablation, technique: str, claim: Claim) -> str:
         own = [arm for arm in arms if arm.technique and arm.technique.variant == variant]
         strengths = [0.0, *(arm.technique.strength for arm in own if arm.technique)]
         for info in ablation.infos:
+            if len(_fitting(ablation, own, info)) < len(own):
+                continue
             errors = [
                 ablation.counted_errors(arm, info.name, part="validation") for arm in (ablation.control, *own)
             ]
@@ -128,27 +141,63 @@ def paired_differences(ablation: Ablation, technique: str) -> Finding:
     control = "the last epoch" if reads else "baseline"
     with style():
         ax = plot_paired_differences(effects, control=control)
-    better = sum(effect.high < 0 for effect in effects)
-    worse = sum(effect.low > 0 for effect in effects)
-    units = len(effects[0].log_ratios)
-    sentence = (
-        f"Of {counted(len(effects), 'arm')} with {_title(arms)}, {better} have an interval wholly below no change, "
-        f"{worse} wholly above it, over {units} paired units; intervals are not adjusted for the number of arms."
+    adjusted = (
+        "; intervals are not adjusted for the number of arms" if known(effects) and len(effects) > 1 else ""
     )
+    units = sorted({len(effect.log_ratios) for effect in effects})
+    over = " to ".join(dict.fromkeys(f"{number}" for number in (units[0], units[-1])))
+    sentence = f"{told(effects)}. Each is over {over} paired units{adjusted}."
     alt = "Paired differences of test error, per arm: " + listed(
         [f"{effect.arm} {interval(effect)}" for effect in effects]
     )
-    return Finding(ax.figure, f"{alt}.", sentence)  # type: ignore[arg-type]
+    title = of_several(effects, f"arms with {_title(arms)}", named=False)
+    return Finding(ax.figure, f"{alt}.", title, sentence)  # type: ignore[arg-type]
 
 
 def _title(arms: list[Arm]) -> str:
     return next(arm.technique.title for arm in arms if arm.technique).partition(",")[0]
 
 
-def _by_task(ablation: Ablation, arm: Arm) -> str:
-    return listed(
-        [f"{info.title} {percent(ablation.effect(arm, info.name).estimate)}" for info in ablation.infos]
+def _fitting(ablation: Ablation, arms: Sequence[Arm], info: TaskInfo) -> list[Arm]:
+    """Return the arms that have a part in a task."""
+    return [arm for arm in arms if ablation.fits(arm, info.name)]
+
+
+def _tasks(ablation: Ablation, arms: Sequence[Arm]) -> list[TaskInfo]:
+    """Return the tasks in which at least one of the arms has a part."""
+    return [info for info in ablation.infos if _fitting(ablation, arms, info)]
+
+
+def _where(ablation: Ablation, arm: Arm) -> str:
+    """Return on which task an effect is; on several, the mean over them and each."""
+    infos = _tasks(ablation, [arm])
+    if len(infos) == 1:
+        return f"on {infos[0].title}"
+    words = [f"{info.title} {percent(ablation.effect(arm, info.name).estimate)}" for info in infos]
+    return f"on average over {len(words)} tasks: {listed(words)}"
+
+
+def _moved(name: str, epochs: Mapping[str, tuple[float, float]]) -> str:
+    """Return on which tasks a technique's selected epoch comes later than the baseline's, and where earlier."""
+    later = [task for task, (own, other) in epochs.items() if own > other]
+    earlier = [task for task, (own, other) in epochs.items() if own < other]
+    with_it = f"With {name} the selected epoch"
+    if not np.isfinite(list(epochs.values())).all(axis=1).any():
+        return fitting(f"{with_it} cannot be compared, as every run diverged")
+    if not later and not earlier:
+        return fitting(f"{with_it} stays where the baseline has it")
+    places = [
+        f"{word} on {listed(tasks)}" for word, tasks in (("later", later), ("earlier", earlier)) if tasks
+    ]
+    counts = f"later on {some(len(later), len(epochs), 'tasks')}"
+    return fitting(
+        f"{with_it} comes {', '.join(places)}",
+        f"{with_it} comes {counts}{f', earlier on {len(earlier)}' if earlier else ''}",
     )
+
+
+def _epoch(median: float) -> str:
+    return f"{median:g}" if np.isfinite(median) else "none, as every run diverged,"
 
 
 def _median_kept(ablation: Ablation, arms: list[Arm], task: str) -> float:

@@ -20,14 +20,23 @@ from lstmstudy.data.schemes import (
 )
 from lstmstudy.data.windows import cut_windows
 from lstmstudy.estimates import Trained, estimates, pooled, realizations, split_errors
-from lstmstudy.figures import panels, style, table
-from lstmstudy.figures.validation import Bar, Estimated, plot_estimates, plot_split_errors, plot_splits
+from lstmstudy.figures import style, table
+from lstmstudy.figures.validation import Bar, plot_split_errors, plot_splits
 from lstmstudy.findings.finding import Finding, listed, number, percent
-from lstmstudy.stats.effects import log_ratio
-from lstmstudy.stats.sample import Sample, bootstrap_interval
+from lstmstudy.findings.foretold import (
+    BIAS,
+    MISS,
+    compared,
+    misses_of,
+    of_bias,
+    of_misses,
+    ratios_of,
+    size_of,
+)
+from lstmstudy.findings.titles import fitting, size, some
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from lstmstudy.ablation import Ablation
     from lstmstudy.data import TaskInfo
@@ -36,8 +45,6 @@ Found = TypeVar("Found")
 LAGS = 20  # of the Ljung-Box test
 LEVEL = 0.05
 LINEAR = 200  # realizations of the linear check, in which nothing is trained
-_BIAS = "estimate against the error in the future (%), left is too hopeful"
-_MISS = "size of the miss (%), left is better"
 
 
 def _of_series(find: Callable[[Ablation], Found]) -> Callable[[Ablation], Found | str]:
@@ -54,7 +61,10 @@ def _of_series(find: Callable[[Ablation], Found]) -> Callable[[Ablation], Found 
 
 @_of_series
 def split_bars(ablation: Ablation) -> Finding:
-    """Return how each scheme splits the first series, drawn from the folds that are trained."""
+    """Return how each scheme splits the first series, drawn from the folds that are trained.
+
+    The title names the schemes that train on values later than some of those held out.
+    """
     folds = ablation.plan.tasks[_made(ablation)[0].name].folds
     bars: dict[str, list[Bar]] = {}
     for fold in folds_of(0):
@@ -73,21 +83,24 @@ def split_bars(ablation: Ablation) -> Finding:
         f"{len(final.test)} later targets tell its error. In brackets stands the number of splits."
     )
     alt = f"The splits over time, a row each: {listed([f'{len(each)} of {name}' for name, each in bars.items()])}."
-    return Finding(ax.figure, alt, sentence)  # type: ignore[arg-type]
+    ahead = [
+        scheme for scheme in SCHEMES if any(bar.train.max() > bar.validation.min() for bar in bars[scheme])
+    ]
+    return Finding(ax.figure, alt, _of_splits(ahead), sentence)  # type: ignore[arg-type]
 
 
 @_of_series
 def estimate_bias(ablation: Ablation) -> Finding:
     """Return how far each scheme's estimate lies above or below the error that came, a panel per series."""
-    ratios = {info.title: _ratios(estimates(ablation, info.name)) for info in _made(ablation)}
-    return _compared(ratios, "Estimate against the error that came, on average", _BIAS)
+    ratios = {info.title: ratios_of(estimates(ablation, info.name)) for info in _made(ablation)}
+    return compared(ratios, "Estimate against the error that came, on average", BIAS, of_bias)
 
 
 @_of_series
 def estimate_errors(ablation: Ablation) -> Finding:
     """Return the size of each scheme's miss, upwards or downwards, a panel per series."""
-    misses = {info.title: _misses(estimates(ablation, info.name)) for info in _made(ablation)}
-    return _compared(misses, "Size of the miss, on average", _MISS)
+    misses = {info.title: misses_of(estimates(ablation, info.name)) for info in _made(ablation)}
+    return compared(misses, "Size of the miss, on average", MISS, of_misses)
 
 
 def linear_check(n: int = LINEAR) -> Finding:
@@ -102,8 +115,9 @@ def linear_check(n: int = LINEAR) -> Finding:
     misses = {}
     for info in (info for info in CATALOG.values() if info.realizations > 1):
         rows = [linear_estimates(info, realization) for realization in range(n)]
-        misses[info.title] = _misses({name: np.array([row[name] for row in rows]) for name in rows[0]})
-    return _compared(misses, "Linear autoregression, size of the miss, on average", _MISS)
+        misses[info.title] = misses_of({name: np.array([row[name] for row in rows]) for name in rows[0]})
+    title = functools.partial(of_misses, model="for a linear autoregression")
+    return compared(misses, "Linear autoregression, size of the miss, on average", MISS, title)
 
 
 def linear_estimates(info: TaskInfo, realization: int) -> dict[str, float]:
@@ -142,7 +156,7 @@ def residual_check(ablation: Ablation) -> str:
 
     rows, words = [], []
     for info in ablation.infos:
-        misses = _misses(estimates(ablation, info.name))
+        misses = misses_of(estimates(ablation, info.name))
         p = np.array([ljung_box(residuals(trained)) for trained in realizations(ablation, info.name)])
         passed = p >= LEVEL
         row = {
@@ -153,7 +167,7 @@ def residual_check(ablation: Ablation) -> str:
         }
         for scheme in ("k-fold", "holdout"):
             for found, chosen in (("not found", passed), ("found", ~passed)):
-                miss = _size(float(misses[scheme][chosen].mean())) if chosen.any() else "none"
+                miss = size_of(float(misses[scheme][chosen].mean())) if chosen.any() else "none"
                 row[f"{scheme} off by, where {found}"] = miss
         rows.append(row)
         words.append(f"{passed.sum()} of {len(p)} realizations of {info.title}")
@@ -206,55 +220,37 @@ def real_series(ablation: Ablation) -> Finding:
         for scheme, value in foretold.items()
     ]
     sentence = f"{info.title}: the error in the future was {number(truth)}; foretold were {listed(words)}."
-    return Finding(ax.figure, f"Errors of every split, and estimates: {listed(words)}.", sentence)  # type: ignore[arg-type]
+    alt = f"Errors of every split, and estimates: {listed(words)}."
+    ratios = {scheme: float(np.log(value / truth)) for scheme, value in foretold.items()}
+    return Finding(ax.figure, alt, _of_one_series(ratios), sentence)  # type: ignore[arg-type]
 
 
 def _made(ablation: Ablation) -> list[TaskInfo]:
     return [info for info in ablation.infos if info.realizations > 1]
 
 
-def _ratios(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return ln(estimate / error that came) of each scheme, (n_realizations,)."""
-    return {scheme: log_ratio(found[scheme], found[FINAL]) for scheme in SCHEMES}
+def _of_splits(ahead: Sequence[str]) -> str:
+    """Return which schemes train on values that come after those they hold out."""
+    what = "train on values that come after those they hold out"
+    if not ahead:
+        return f"No splits {what}"
+    if len(ahead) == len(SCHEMES):
+        return f"The splits of every scheme {what}"
+    return fitting(f"Only {listed(ahead)} splits {what}")
 
 
-def _misses(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the absolute log ratios: too high by a factor counts as much as too low by it."""
-    return {scheme: np.abs(ratios) for scheme, ratios in _ratios(found).items()}
-
-
-def _compared(series: Mapping[str, Mapping[str, np.ndarray]], what: str, xlabel: str) -> Finding:
-    """Return schemes side by side, a panel per series, from one log ratio or its size per realization."""
-    text = _size if xlabel == _MISS else percent
-    words, spans = [], []
-    with style():
-        figure, axes = panels(list(series), height=3.4)
-        for (title, values), ax in zip(series.items(), axes, strict=True):
-            schemes = {scheme: _estimated(numbers) for scheme, numbers in values.items()}
-            plot_estimates(schemes, xlabel=xlabel, sizes=xlabel == _MISS, ax=ax)
-            n = len(next(iter(values.values())))
-            means = [f"{scheme} {text(each.mean)}" for scheme, each in schemes.items()]
-            words.append(f"{title} ({n} realization{'s' if n > 1 else ''}): {listed(means)}")
-            ends = [
-                f"{scheme} {text(each.low)} to {text(each.high)}"
-                if np.isfinite(each.low)
-                else f"{scheme} too few realizations for one"
-                for scheme, each in schemes.items()
-            ]
-            spans.append(f"{title}: {listed(ends)}")
-    alt = f"{what}, 95 % intervals of the mean. {'; '.join(spans)}."
-    return Finding(figure, alt, f"{what}. {'; '.join(words)}.")
-
-
-def _size(log_ratio: float) -> str:
-    """Return the size of a miss in percent, which has no sign."""
-    return percent(log_ratio).removeprefix("+")
-
-
-def _estimated(values: np.ndarray) -> Estimated:
-    """Return the mean over realizations with its interval."""
-    low, high = bootstrap_interval(Sample.of({"mean": values}, {"mean": [0] * len(values)}))
-    return Estimated(values, float(values.mean()), low, high)
+def _of_one_series(ratios: Mapping[str, float]) -> str:
+    """Return with how many schemes the estimate is too low on one series, and which comes nearest."""
+    best = min(ratios, key=lambda scheme: abs(ratios[scheme]))
+    low = sum(ratio < 0 for ratio in ratios.values())
+    number, side = (low, "low") if low else (len(ratios), "high")
+    apart = size(ratios[best])
+    how = f"comes nearest, {apart} too {'low' if ratios[best] < 0 else 'high'}"
+    nearest = f"{best} {'meets the error that came' if apart == size(0) else how}"
+    return fitting(
+        f"With {some(number, len(ratios), 'schemes')} the estimate on one real series is too {side}; {nearest}",
+        f"On one real series {nearest}",
+    )
 
 
 def _from_to(parts: Iterable[np.ndarray]) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lstmstudy.figures import panels, style, table
 from lstmstudy.figures.calibration import Share, plot_expected_best, plot_power, plot_rates
+from lstmstudy.figures.tables import Cell
 from lstmstudy.findings.finding import Finding, counted, listed
 from lstmstudy.stats.expected_best import expected_best
 from lstmstudy.stats.rule import BY_TASK, NO_DIFFERENCE, OPEN, VERDICTS
@@ -13,33 +14,36 @@ from lstmstudy.verdicts.words import amount, contrast_name, effect
 
 if TYPE_CHECKING:
     from lstmstudy.plan import Plan
-    from lstmstudy.verdicts.document import ClaimFound, Findings, RateFound
+    from lstmstudy.verdicts.document import ClaimFound, ContrastFound, Findings, RateFound, TaskEffect
 
 _METRICS = {"mae": "absolute error", "error_rate": "error rate"}
 _FEW = 4  # arms that get a line of their own where search is drawn
 
 
 def verdict_table(findings: Findings) -> str:
-    """Show every claim with its verdict, size, surety and what more units would do; return how many have which."""
+    """Show every claim with its verdict, size, surety and chapter; return how many have which verdict."""
     import pandas as pd
 
     titles, rows = _titles(findings), []
     for claim in findings.claims:
         first = claim.contrasts[0] if claim.contrasts else None
         more = f" and {len(claim.contrasts) - 1} more" if len(claim.contrasts) > 1 else ""
-        verdict = "; ".join([claim.verdict, *_by_task(claim, titles), *claim.marks])
+        compared = f"{contrast_name(first)}{more}" if claim.judged and first else claim.reason
         rows.append(
             {
-                "claim": f"{claim.words} ({claim.id}, chapter {claim.chapter[:2]})",
-                "verdict": verdict,
-                "effect": effect(first, first.scale) if first else "",
-                "of": f"{contrast_name(first)}{more}" if claim.judged and first else claim.reason,
-                "p, adjusted": "" if claim.p_adjusted is None else f"{claim.p_adjusted:.2g}",
+                "claim": Cell(claim.words, notebook=f"{claim.chapter}.ipynb#The-verdict"),
+                "verdict": Cell(claim.verdict, kind=claim.verdict if claim.judged else "not judged"),
+                "effect [95 % interval]": _effect(first, first.scale) if first else "",
+                "p, Holm": "" if claim.p_adjusted is None else _p(claim.p_adjusted),
+                "compared": "; ".join([compared, *_by_task(claim, titles), *claim.marks]),
+                "chapter": claim.chapter.partition("_")[0],
             }
         )
     table(
         pd.DataFrame(rows),
-        caption="The guide's claims. Effects: mean over tasks of the first contrast, 95 % interval not adjusted",
+        caption="The guide's claims, each with a link to its chapter. Effects: mean over tasks of the first contrast",
+        filters=("verdict", "chapter"),
+        ids=[f"claim.{claim.id}" for claim in findings.claims],
     )
     judged = [claim for claim in findings.claims if claim.judged]
     if not judged:
@@ -47,14 +51,18 @@ def verdict_table(findings: Findings) -> str:
             f"None of the {len(findings.claims)} claims is judged here, as this profile has too few units: "
             "what it shows is that everything runs, and is no evidence."
         )
-    words = [
-        f"{sum(claim.verdict == verdict for claim in judged)} {verdict}"
-        + _ids([claim for claim in judged if claim.verdict == verdict])
-        for verdict in VERDICTS
-    ]
+    words = [f"{sum(claim.verdict == verdict for claim in judged)} {verdict}" for verdict in VERDICTS]
     others = len(findings.claims) - len(judged)
-    rest = f"{others} {'is' if others == 1 else 'are'} not judged here."
-    return f"Of {len(judged)} claims that this profile judges: {'; '.join(words)}. {rest}"
+    rest = f" {others} {'is' if others == 1 else 'are'} not judged here." if others else ""
+    return f"Of {len(judged)} claims that this profile judges: {', '.join(words)}.{rest}"
+
+
+def _effect(found: ContrastFound | TaskEffect, scale: str) -> Cell:
+    return Cell(effect(found, scale), found.estimate)
+
+
+def _p(value: float) -> Cell:
+    return Cell(f"{value:.2g}", value)
 
 
 def _titles(findings: Findings) -> dict[str, str]:
@@ -74,12 +82,8 @@ def _by_task(claim: ClaimFound, titles: dict[str, str]) -> list[str]:
     return [", ".join(f"{side} on {listed(tasks)}" for side, tasks in sides.items() if tasks)]
 
 
-def _ids(claims: list[ClaimFound]) -> str:
-    return f" ({listed([claim.id for claim in claims])})" if claims else ""
-
-
-def chapter_verdicts(findings: Findings, chapter: str) -> str:
-    """Show every contrast of a chapter's claims, over all tasks and on each; return the verdicts in a sentence.
+def chapter_verdicts(findings: Findings, chapter: str) -> list[str]:
+    """Show every contrast of a chapter's claims, over all tasks and on each; return a sentence for each verdict.
 
     Args:
         findings: Those of the study.
@@ -89,37 +93,37 @@ def chapter_verdicts(findings: Findings, chapter: str) -> str:
 
     claims = [claim for claim in findings.claims if claim.chapter.partition("_")[2] == chapter]
     if not claims:
-        return "The guide makes no claim that belongs here."
+        return ["The guide makes no claim that belongs here."]
     titles, rows = _titles(findings), []
     for claim in claims:
         for contrast in claim.contrasts:
             by_task = {
-                titles.get(each.task, each.task): effect(each, contrast.scale) for each in contrast.tasks
+                titles.get(each.task, each.task): _effect(each, contrast.scale) for each in contrast.tasks
             }
             rows.append(
                 {
                     "claim": claim.id,
                     "contrast": f"{contrast_name(contrast)}, expected {contrast.expect}",
                     "shown": contrast.shown if claim.judged else "not judged here",
-                    "all tasks": effect(contrast, contrast.scale),
+                    "p": _p(contrast.p),
+                    "all tasks": _effect(contrast, contrast.scale),
                     **by_task,
-                    "units lower": f"{100 * contrast.improvement:.0f} %",
-                    "p": f"{contrast.p:.2g}",
-                    "p of no practical difference": f"{contrast.p_equivalence:.2g}",
+                    "units lower": Cell(f"{100 * contrast.improvement:.0f} %", contrast.improvement),
+                    "p of no difference": _p(contrast.p_equivalence),
                 }
             )
     if rows:
         frame = pd.DataFrame(rows).fillna("")
-        last = ["units lower", "p", "p of no practical difference"]
+        last = ["units lower", "p of no difference"]
         frame = frame[[column for column in frame.columns if column not in last] + last]
         caption = "Every contrast, with 95 % intervals; p not adjusted for the number of claims"
         table(frame, caption=caption)
-    return " ".join(_sentence(claim, titles) for claim in claims)
+    return [_sentence(claim, titles) for claim in claims]
 
 
 def _sentence(claim: ClaimFound, titles: dict[str, str]) -> str:
     """Return a claim with its verdict, and what it rests on."""
-    words = f"`{claim.id}`, {claim.words[0].lower()}{claim.words[1:].rstrip('.')}: **{claim.verdict}**"
+    words = f"{claim.words.rstrip('.')} (`{claim.id}`): **{claim.verdict}**"
     if not claim.judged:
         return f"{words}. {claim.reason}".rstrip()
     first = claim.contrasts[0]
@@ -156,8 +160,10 @@ def robustness_table(findings: Findings) -> str:
                 "otherwise": "; ".join(f"{_titled(each.change, titles)}: {each.verdict}" for each in changed)
                 or f"the same ({others})",
                 "secondary metric": ", ".join(secondary),
-                "p, overlap corrected": f"{max(corrected):.2g}" if corrected else "",
-                "middle half": amount(claim.contrasts[0].iqm, claim.contrasts[0].scale),
+                "p, overlap corrected": _p(max(corrected)) if corrected else "",
+                "middle half": Cell(
+                    amount(claim.contrasts[0].iqm, claim.contrasts[0].scale), claim.contrasts[0].iqm
+                ),
             }
         )
     table(pd.DataFrame(rows), caption="Does the verdict hang on a choice of ours?")
@@ -217,7 +223,10 @@ def calibration(findings: Findings) -> Finding | str:
     if powers:
         sentence += f" Planted effects that are found: {listed(powers)}."
     alt = f"Left, rates of false verdicts: {listed(words)}. Right, power over units: {listed(powers) or 'none'}."
-    return Finding(figure, alt, sentence)
+    title = f"Random signs give {100 * found.sign_flips.share:.1f} % false verdicts"
+    if found.sham_alone is not None:
+        title += f", techniques that do nothing {100 * found.sham_alone.share:.0f} % (a claim by itself)"
+    return Finding(figure, alt, f"{title}; 5 % are promised", sentence)
 
 
 def _share(rate: RateFound) -> Share:
@@ -255,10 +264,11 @@ def search_curves(plan: Plan) -> Finding | str:
             ]
             words.append(f"{plan.tasks[task].info.title} {listed([names.get(key, key) for key in best])}")
     trials = max(len(errors) for arms in found.values() for errors in arms.values())
+    gain = 100 * sum(gains) / max(len(gains), 1)
+    title = f"The last of {trials} trials still lowered the expected best validation error by {gain:.1f} % on average"
     sentence = (
-        f"Every arm had {trials} trials on each task, each with {counted(plan.profile.tuning.units, 'seed')}. "
-        f"The last of them lowered the expected best validation error by {100 * sum(gains) / max(len(gains), 1):.1f} % on average. "
+        f"Every arm had as many trials on each task, each with {counted(plan.profile.tuning.units, 'seed')}. "
         f"Best on validation after all trials: {'; '.join(words)}."
     )
     alt = f"Expected best validation error over trials, falling and flattening; in the end best are {'; '.join(words)}."
-    return Finding(figure, alt, sentence)
+    return Finding(figure, alt, title, sentence)

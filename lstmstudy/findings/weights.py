@@ -9,15 +9,20 @@ import numpy as np
 from lstmstudy.figures import panels, style, table
 from lstmstudy.figures.weights import Change, plot_weight_changes
 from lstmstudy.findings.finding import Finding, counted, finite, listed, of_arms, percent
+from lstmstudy.findings.titles import UNSURE, clear, fitting, known, short, size
 from lstmstudy.stats.sample import Sample, bootstrap_interval
+from lstmstudy.techniques import TECHNIQUES
 from lstmstudy.weight_sizes import NEAR_ZERO, weight_sizes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
     from lstmstudy.techniques import Technique
 
 _Quantity = Literal["share", "norm"]
+_NOTHING = 0.0005  # as a log ratio or a share; a smaller change is told as none
 
 
 @of_arms
@@ -25,10 +30,13 @@ def weight_changes(ablation: Ablation) -> Finding:
     """Return how many weights each strength brings near zero, and how it changes their norm, a row per technique.
 
     Both are those of the LSTM matrices at the selected epoch against the baseline of the same unit; pairs
-    with a diverged run are left out. The sentence gives for each technique the arm with the shortest weights.
+    with a diverged run are left out. The sentence gives for each technique the arm with the shortest weights,
+    the title which technique makes them shortest, and which brings most near zero.
     """
     names = list(dict.fromkeys(arm.technique.name for arm in ablation.compared if arm.technique))
     titles, words = [], []
+    all_shares: list[Change] = []
+    all_norms: list[Change] = []
     for name in names:
         title = technique_of(ablation.arms_of(name)[0]).title
         titles += [f"{title}: near zero", f"{title}: length"]
@@ -37,6 +45,8 @@ def weight_changes(ablation: Ablation) -> Finding:
         for place, name in enumerate(names):
             arms = ablation.arms_of(name)
             shares, norms = ([_change(ablation, arm, quantity) for arm in arms] for quantity in _QUANTITIES)
+            all_shares += shares
+            all_norms += norms
             setting = _names(technique_of(arms[0]))[-1]
             for quantity, changes, ax in zip(_QUANTITIES, (shares, norms), axes[2 * place :], strict=False):
                 plot_weight_changes(
@@ -60,7 +70,7 @@ def weight_changes(ablation: Ablation) -> Finding:
         f"Two panels for each of {len(names)} techniques over its strength: change of the share of weights near "
         f"zero, and of the weights' norm. Shortest weights: {told}."
     )
-    return Finding(figure, alt, sentence)
+    return Finding(figure, alt, _title(all_norms, all_shares), sentence)
 
 
 @of_arms
@@ -88,8 +98,8 @@ def weight_table(ablation: Ablation) -> str:
                 "change": _percents(norm),
             }
         )
-        sparse += [f"{arm.name} ({_points(share)})"] if share.low > 0 else []
-        short += [f"{arm.name} ({_percents(norm)})"] if norm.high < 0 else []
+        sparse += [arm.name] if share.low > 0 else []
+        short += [arm.name] if norm.high < 0 else []
     table(
         pd.DataFrame(rows),
         caption=f"Weights of the LSTM matrices at the selected epoch; near zero is below {NEAR_ZERO:g}; "
@@ -119,6 +129,43 @@ def coefficient(arm: Arm) -> float:
     """Return the last of an arm's values, along which it is drawn."""
     technique = technique_of(arm)
     return float(getattr(technique, _names(technique)[-1]))
+
+
+def _title(norms: Sequence[Change], shares: Sequence[Change]) -> str:
+    """Return which technique makes the weights shortest, and which brings most of them near zero."""
+    norms, shares = ([change for change in each if np.isfinite(change.estimate)] for each in (norms, shares))
+    if not norms:
+        return "What becomes of the weights is unknown, as every run diverged"
+    length, share = min(norms, key=_estimate), max(shares, key=_estimate)
+    shortening, thinning = (TECHNIQUES[change.technique].title for change in (length, share))
+    surely = known([length, share])
+    clearly, doubt = ("clearly ", "") if surely else ("", f"; {UNSURE}")
+    shorter = clear(length) < 0 if surely else length.estimate < -_NOTHING
+    nearer = clear(share) > 0 if surely else share.estimate > 100 * _NOTHING
+    by, points = size(length.estimate), f"up to {short(share.estimate)} points more"
+    if not shorter and not nearer:
+        return fitting(
+            f"No arm makes weights {clearly}shorter or brings {clearly}more of them near zero{doubt}"
+        )
+    if not shorter:
+        return fitting(
+            f"With {thinning} {points} weights are near zero; no arm makes them {clearly}shorter{doubt}"
+        )
+    if not nearer:
+        return fitting(
+            f"With {shortening} weights get up to {by} shorter, but not {clearly}more near zero{doubt}"
+        )
+    if shortening == thinning:
+        return fitting(f"With {shortening} weights get up to {by} shorter, and {points} are near zero{doubt}")
+    both = f"weights get up to {by} shorter with {shortening}"
+    return fitting(
+        f"{both}, and {points} are near zero with {thinning}{doubt}",
+        f"{both}, and nearest zero with {thinning}{doubt}",
+    )
+
+
+def _estimate(change: Change) -> float:
+    return change.estimate
 
 
 def _names(technique: Technique) -> tuple[str, ...]:
@@ -180,8 +227,8 @@ def _points(change: Change) -> str:
 def _percents(change: Change) -> str:
     if not np.isfinite(change.estimate):
         return "not available"
-    ends = f" [{percent(change.low)}, {percent(change.high)}]" if np.isfinite(change.low) else ""
-    return f"{percent(change.estimate)}{ends}"
+    low, high = (percent(end).removesuffix(" %") for end in (change.low, change.high))
+    return percent(change.estimate) + (f" [{low}, {high}]" if np.isfinite(change.low) else "")
 
 
 def _told(share: Change, norm: Change) -> str:

@@ -6,6 +6,7 @@ import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from nbformat import NotebookNode
 
+_PLAIN = ",.-_()*!:;/$@'"  # as safe in the address of a link as letters and digits are
 _HERE = Path(__file__).resolve().parent
 
 
@@ -63,12 +65,13 @@ class Section:
 
 
 def findings(notebook: NotebookNode) -> list[str]:
-    """Return the sentences that the notebook's cells displayed with ``say``, in order."""
+    """Return the sentences that the notebook's cells displayed with ``say``, in order; those of a list apart."""
     return [
-        output.data["text/plain"]
+        sentence.removeprefix("- ")
         for cell in notebook.cells
         for output in cell.get("outputs", [])
         if output.get("metadata", {}).get("lstmstudy", {}).get("finding")
+        for sentence in output.data["text/plain"].splitlines()
     ]
 
 
@@ -108,17 +111,24 @@ class ChapterExporter(HTMLExporter):
         environment.filters["code"] = lambda source: Markup(highlight(source))  # noqa: S704 (pygments escapes)
         environment.filters["ansi"] = lambda text: Markup(ansi2html(text))  # noqa: S704 (it escapes)
         environment.filters["markdown"] = _markdown
+        environment.filters["csv_url"] = lambda text: (
+            f"data:text/csv;charset=utf-8,{quote(text, safe=_PLAIN)}"
+        )
         return environment
 
-    def render(self, chapter: Chapter, anchors: Mapping[str, str]) -> Section:
+    def render(
+        self, chapter: Chapter, anchor: str, links: Mapping[str, str], claims: Mapping[str, str]
+    ) -> Section:
         """Return `chapter` as HTML.
 
         Args:
             chapter: The chapter; its notebook is not changed.
-            anchors: Anchors of all chapters, by name.
+            anchor: Its place in the page.
+            links: As in `Page`.
+            claims: As in `Page`.
         """
         title, notebook = split_title(copy.deepcopy(chapter.notebook))
-        page = Page(anchors[chapter.name], dict(anchors))
+        page = Page(anchor, links, claims)
         body, resources = self.from_notebook_node(
             notebook, {"page": page, "unrun": 0, "failed": chapter.error is not None}
         )

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from html import escape, unescape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from lstmstudy.report.maths import to_mathml
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _TAG = re.compile(r"<[^>]*>")
 _MATH = re.compile(r"<math\b.*?</math>", re.DOTALL)
-_NOTEBOOK = re.compile(r"(?:\./)?([^/#]+)\.ipynb(?:#.*)?")
+_PERCENT = re.compile(r"(?<=\d) %")
+_NOTEBOOK = re.compile(r"(?:\./)?([^/#]+)\.ipynb(?:#(.*))?")
 
 
 @dataclass
@@ -32,12 +36,15 @@ class Page:
 
     Attributes:
         chapter: Anchor of the chapter.
-        anchors: Anchors of all chapters, by the name of the notebook.
+        links: Where the chapters are, by the name of the notebook: ``"#01_dropout"`` in the same page, or
+            ``"01_dropout.html#01_dropout"``.
+        claims: Where the claims are, by their ids.
         headings: The headings rendered so far.
     """
 
     chapter: str
-    anchors: dict[str, str]
+    links: Mapping[str, str] = field(default_factory=dict)
+    claims: Mapping[str, str] = field(default_factory=dict)
     headings: list[Heading] = field(default_factory=list)
 
     def anchor(self, text: str) -> str:
@@ -51,6 +58,14 @@ class Page:
             count += 1
             anchor = f"{wanted}-{count}"
         return anchor
+
+    def link(self, url: str) -> str | None:
+        """Return where a link to a notebook leads in the report; None if there is no such chapter."""
+        found = _NOTEBOOK.fullmatch(unquote(url))
+        if found is None or found[1] not in self.links:
+            return None
+        place = self.links[found[1]]
+        return f"{place}--{slug(found[2])}" if found[2] else place
 
 
 def slug(text: str) -> str:
@@ -83,7 +98,15 @@ class ReportRenderer(IPythonRenderer):
         words = plain(_MATH.sub(lambda found: f" {plain(found[0])} ", text))
         heading = Heading(min(level + 1, 6), " ".join(words.split()), self.page.anchor(words))
         self.page.headings.append(heading)
-        return f'<h{heading.level} id="{heading.anchor}">{text}</h{heading.level}>\n'
+        title = f'<h{heading.level} id="{heading.anchor}">{text}</h{heading.level}>'
+        name = escape(f"Link to {heading.text}")
+        link = f'<a class="anchor" href="#{heading.anchor}" aria-label="{name}">#</a>'
+        return f'<div class="heading">{title}{link}</div>\n'
+
+    def text(self, text: str) -> str:
+        """Return text; a number stays beside its sign of percent."""
+        escaped: str = super().text(text)
+        return _PERCENT.sub("\N{NO-BREAK SPACE}%", escaped)
 
     def block_math(self, body: str) -> str:
         """Return a formula on a line of its own, which scrolls where it is too wide."""
@@ -101,6 +124,12 @@ class ReportRenderer(IPythonRenderer):
         """Return a diagram's source: drawing it would need a script from elsewhere."""
         return f"<pre><code>{escape(code)}</code></pre>\n"
 
+    def codespan(self, text: str) -> str:
+        """Return code; the id of a claim leads to its row in the table of claims."""
+        code: str = super().codespan(text)
+        place = self.page.claims.get(text)
+        return f'<a href="{place}">{code}</a>' if place else code
+
     def image(self, text: str, url: str, title: str | None = None) -> str:
         """Return a picture that the notebook carries, or the description of one that it does not."""
         source = self._embed_image_or_attachment(url)
@@ -111,10 +140,9 @@ class ReportRenderer(IPythonRenderer):
 
     def link(self, text: str, url: str, title: str | None = None) -> str:
         """Return a link into the web or to another chapter; what a mailed page cannot reach is text."""
-        notebook = _NOTEBOOK.fullmatch(unquote(url))
-        if notebook:
-            anchor = self.page.anchors.get(notebook[1])
-            return f'<a href="#{anchor}">{text}</a>' if anchor else text
+        place = self.page.link(url)
+        if place:
+            return f'<a href="{place}">{text}</a>'
         if not url.startswith(("https://", "http://", "mailto:")):
             return text
         rendered: str = super().link(text, url, title)
@@ -128,5 +156,5 @@ def to_html(source: str, page: Page, attachments: dict[str, dict[str, str]] | No
 
 def inline_html(source: str) -> str:
     """Return one line of Markdown as HTML without a paragraph around it."""
-    html = to_html(source, Page("", {})).strip()
+    html = to_html(source, Page("")).strip()
     return html.removeprefix("<p>").removesuffix("</p>")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+from html import escape, unescape
 from typing import TYPE_CHECKING, Any
 
 from nbconvert.preprocessors import Preprocessor
@@ -12,12 +15,15 @@ from lstmstudy.paths import ROOT
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+    from lstmstudy.report.markdown import Page
+
 HIDDEN = {"hide", "papermill-error-cell-tag"}  # the second: papermill's own red banners
 SHOW_CODE = "show-code"  # tag of cells whose code is for reading, such as plain Keras
 NO_ALT = "Figure without a written description"
 _PICTURES = ("image/svg+xml", "image/png", "image/jpeg")
 _TITLE = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
 _SIZE = re.compile(r'<svg\b[^>]*?\bwidth="([\d.]+)(pt|px)?" height="([\d.]+)(?:pt|px)?"')
+_LINK = re.compile(r'<a href="([^"]*)">(.*?)</a>')
 _ONTO_LINE = re.compile(r"[^\n]*\r(?!\n)")  # a progress bar overwrites its line
 
 
@@ -40,7 +46,8 @@ class Prepare(Preprocessor):
     Dropped are: empty cells, the cells after one that failed (they never ran), the error stream of
     a chapter that did not fail, widgets, and HTML that the study did not write (its text stands in). Code
     cells that follow each other become one, so that a figure and its finding have one fold of code.
-    Paths of this machine become relative. Each figure gets an anchor, an alt text and its size.
+    Paths of this machine become relative. Each figure gets an anchor, an alt text, its size and its title,
+    and links in tables lead to chapters.
     """
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
@@ -54,12 +61,16 @@ class Prepare(Preprocessor):
                     for kept in (_output(output, errors=resources["failed"]) for output in cell.outputs)
                     if kept is not None
                 ]
+                _attach_titles(cell)
                 for output in cell.outputs:
                     figures += _describe(output, resources["page"].chapter, figures + 1)
+                    _link(output, resources["page"])
                 failed = any(output.output_type == "error" for output in cell.outputs)
             else:
                 failed = False
-            if cells and _role(cell) and _role(cell) == _role(cells[-1]):
+            if cells and _role(cell) and _role(cells[-1]) in (_role(cell), "parameters"):
+                if _role(cell) == "code":
+                    cells[-1].metadata["tags"] = []
                 cells[-1].source = f"{cells[-1].source}\n\n{cell.source}"
                 cells[-1].outputs += cell.outputs
             elif cell.source.strip() or cell.get("outputs"):
@@ -110,12 +121,41 @@ def _describe(output: NotebookNode, chapter: str, number: int) -> bool:
         return False
     known = output.metadata.get(kind, {})
     about: dict[str, Any] = {"id": f"{chapter}.figure-{number}", "alt": known.get("alt") or NO_ALT}
+    about["title"] = known.get("title", "")
+    numbers = _joined(output.data.get("text/csv", ""))
+    if numbers:
+        about["csv"] = numbers
+        about["rows"] = sum(1 for _ in csv.reader(io.StringIO(numbers))) - 1
     size = _SIZE.search(output.data[kind]) if kind == "image/svg+xml" else None
     if size:
         scale = 1.0 if size[2] == "px" else 4 / 3  # a point is 4/3 CSS pixels
         about |= {"width": round(float(size[1]) * scale), "height": round(float(size[3]) * scale)}
     output.metadata["report"] = about
     return True
+
+
+def _attach_titles(cell: NotebookNode) -> None:
+    """Drop the title that stands before a figure for readers of the notebook: the figure carries it too."""
+    kept: list[NotebookNode] = []
+    for output in cell.outputs:
+        mark = output.get("metadata", {}).get("lstmstudy", {})
+        if mark.get("title"):
+            continue
+        if mark.get("finding") and kept and any(kind in kept[-1].get("data", {}) for kind in _PICTURES):
+            mark["note"] = True
+        kept.append(output)
+    cell.outputs = kept
+
+
+def _link(output: NotebookNode, page: Page) -> None:
+    """Let the links of a table lead to the chapters of the report; those that it lacks become text."""
+    if "text/html" in output.get("data", {}):
+        output.data["text/html"] = _LINK.sub(lambda found: _linked(found, page), output.data["text/html"])
+
+
+def _linked(found: re.Match[str], page: Page) -> str:
+    place = page.link(unescape(found[1]))
+    return f'<a href="{escape(place)}">{found[2]}</a>' if place else found[2]
 
 
 def _joined(text: str | list[str]) -> str:

@@ -16,7 +16,7 @@ from lstmstudy.verdicts.quantities import QUANTITIES
 from lstmstudy.verdicts.rows import contrast_rows, rounded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lstmstudy.claims.table import Claim, Contrast
     from lstmstudy.verdicts.rows import Row
@@ -112,12 +112,18 @@ def verdict_of(tests: Sequence[Judged], ps: Sequence[float]) -> str:
     return rule.verdict(shows, [each.contrast.expect for each in tests])
 
 
-def contrast_found(each: Judged, p: float) -> ContrastFound:
-    """Return one contrast as the document has it."""
+def contrast_found(each: Judged, p: float, words: Callable[[str], str] = str) -> ContrastFound:
+    """Return one contrast as the document has it.
+
+    Args:
+        each: The contrast.
+        p: Its p, adjusted.
+        words: Returns the name of an arm as readers know it.
+    """
     contrast, whole, rows = each.contrast, each.whole, each.rows
     return ContrastFound(
-        arm=_read(contrast.arm, contrast.reading or contrast.scheme),
-        control=_read(contrast.control, contrast.control_reading or contrast.control_scheme),
+        arm=_read(words(contrast.arm), contrast.reading or contrast.scheme),
+        control=_read(words(contrast.control), contrast.control_reading or contrast.control_scheme),
         quantity=f"{contrast.quantity} {contrast.noise:g} sd" if contrast.noise else contrast.quantity,
         unit=QUANTITIES[contrast.quantity].unit,
         scale=rows[0].scale,

@@ -41,8 +41,8 @@ class TaskEffect(_Part):
 class ContrastFound(_Part):
     """One contrast over all its tasks."""
 
-    arm: str = Field(description="name of the arm, as params/claims.yaml has it, with its reading")
-    control: str = Field(description="name of the control")
+    arm: str = Field(description="the arm in words, with its reading")
+    control: str = Field(description="the control likewise")
     quantity: str = Field(description="what is compared")
     unit: str = Field(description="the quantity in words")
     scale: Literal["log ratio", "difference"] = Field(description="ln(arm / control), or arm minus control")
@@ -106,6 +106,15 @@ class ClaimFound(_Part):
     marks: tuple[str, ...] = Field(description="metric-dependent, reading-dependent")
 
 
+class TechniqueFound(_Part):
+    """A technique that is compared on every task, at the strengths and learning rates that validation chose."""
+
+    arm: str = Field(description="the technique and its variant in words")
+    technique: str = Field(description="its name, as in params/techniques/")
+    chapter: str = Field(description="the notebook that shows it")
+    effect: ContrastFound = Field(description="its test error against its control; p is not adjusted")
+
+
 class RateFound(_Part):
     """A share of replays, with a 95 % interval over resamples of the runs."""
 
@@ -164,6 +173,17 @@ class TaskFacts(_Part):
     folds: int = Field(description="folds that these units use; 1 is conditional on one test period")
     training: int = Field(description="training targets, mean over folds")
     test: int = Field(description="test targets, mean over folds")
+    baseline: _Number = Field(description="test error of the tuned baseline, mean over its units")
+    simple: str = Field(description="the best simple method; it has no network")
+    simple_error: _Number = Field(description="its test error, mean over the same units")
+
+
+class RunCount(_Part):
+    """How many runs there are."""
+
+    planned: int = Field(description="distinct runs that the profile asks for")
+    stored: int = Field(description="those that have an outcome")
+    diverged: int = Field(description="those that ended early, as their loss or weights were not finite")
 
 
 class Findings(_Part):
@@ -177,6 +197,10 @@ class Findings(_Part):
     )
     tasks: tuple[TaskFacts, ...]
     claims: tuple[ClaimFound, ...]
+    techniques: tuple[TechniqueFound, ...] = Field(
+        description="in the order of the profile; of the ways to stop, the one that validation chooses"
+    )
+    runs: RunCount
     calibration: Calibration
     arms: tuple[ArmCost, ...]
     problems: tuple[str, ...] = Field(description="contrasts that could not be measured, and why")

@@ -10,24 +10,37 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy import paths
-from lstmstudy.claims.table import FILE
+from lstmstudy.atomic import write_whole
+from lstmstudy.claims.table import FILE, Contrast
+from lstmstudy.grids import load_technique
 from lstmstudy.plan import COMPARISON
 from lstmstudy.source import source_digest
 from lstmstudy.stats.calibration import Pool, Rate, power, sham_rates, sign_flip_rate
 from lstmstudy.stats.sign_flips import ALPHA
 from lstmstudy.verdicts.bench import Bench
-from lstmstudy.verdicts.contrasts import Judgement, contrast_found, finite_or_none
+from lstmstudy.verdicts.contrasts import Judgement, contrast_found, finite_or_none, sample_of
 from lstmstudy.verdicts.document import (
     ArmCost,
     Calibration,
     Findings,
     PowerFound,
     RateFound,
+    RunCount,
     TaskFacts,
+    TechniqueFound,
 )
 from lstmstudy.verdicts.judging import claims_found, ordered, questions
-from lstmstudy.verdicts.rows import DECLARED, SHAM, contrast_rows, rounded, sham_contrasts, unit_rows
-from lstmstudy.verdicts.tables import Tables, read_tables, write_tables, write_whole
+from lstmstudy.verdicts.rows import (
+    DECLARED,
+    SHAM,
+    TECHNIQUE,
+    VALIDATION,
+    contrast_rows,
+    rounded,
+    sham_contrasts,
+    unit_rows,
+)
+from lstmstudy.verdicts.tables import Tables, read_tables, write_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,6 +61,7 @@ _BESIDE = (
     "semantics",
     "build",
     "execution",
+    "gaps",
     "provenance",
     "__main__",
     "__init__",
@@ -113,8 +127,14 @@ def found(plan: Plan, tables: Tables, problems: Sequence[str]) -> Findings:
         profile=plan.profile.name,
         trials=plan.n_trials,
         tuned=plan.tuned_notes,
-        tasks=tuple(_facts(plan, name) for name in plan.profile.tasks),
+        tasks=tuple(_facts(plan, tables, name) for name in plan.profile.tasks),
         claims=tuple(claims),
+        techniques=tuple(_techniques(plan, rows, overlap)),
+        runs=RunCount(
+            planned=len(plan.all_runs),
+            stored=len(tables.runs),
+            diverged=sum(bool(row["diverged"]) for row in tables.runs),
+        ),
         calibration=_calibration(plan, rows, family, overlap),
         arms=tuple(_costs(tables)),
         problems=tuple(problems),
@@ -167,9 +187,20 @@ def _overlap(plan: Plan) -> dict[str, float]:
     }
 
 
-def _facts(plan: Plan, name: str) -> TaskFacts:
+def _facts(plan: Plan, tables: Tables, name: str) -> TaskFacts:
     task = plan.tasks[name]
     units = plan.units(name, plan.profile.units)
+    errors = {row["run"]: float(row["selected test"] or "nan") for row in tables.runs}
+    own = [
+        row
+        for row in tables.arms
+        if (row["chapter"], row["arm"], row["task"]) == (COMPARISON, plan.tuned_baseline.name, name)
+    ]
+    rivals = [task.references[int(row["fold"])] for row in own] or [task.references[0]]
+    simple = {
+        method: float(np.mean([each[method][task.info.metric] for each in rivals])) for method in rivals[0]
+    }
+    best = min(simple, key=lambda method: simple[method])
     return TaskFacts(
         name=name,
         title=task.info.title,
@@ -179,7 +210,35 @@ def _facts(plan: Plan, name: str) -> TaskFacts:
         folds=len({unit.fold for unit in units}),
         training=round(np.mean([len(fold.train.y) for fold in task.folds])),
         test=round(np.mean([len(fold.test.y) for fold in task.folds])),
+        baseline=finite_or_none(_mean(np.array([errors[row["runs"]] for row in own]))),
+        simple=best,
+        simple_error=finite_or_none(simple[best]),
     )
+
+
+def _techniques(plan: Plan, rows: Sequence[Row], overlap: dict[str, float]) -> list[TechniqueFound]:
+    """Return every compared technique against its control; of the ways to read, the one that validation chooses."""
+    bench, found = Judgement(overlap), dict[str, tuple[float, TechniqueFound]]()
+    for number, arm in enumerate(plan.compared_arms):
+        own = contrast_rows(rows, TECHNIQUE, number, DECLARED)
+        if arm.technique is None or arm.control is None or not own:
+            continue
+        words, control = (each.name.replace(", tuned", "") for each in (arm, arm.control))
+        reading = "last" if arm.control.reading == "last" and "last" not in control else None
+        contrast = Contrast(arm=words, control=control, expect="lower", control_reading=reading)
+        judged = bench.judged(contrast, MARGIN, own)
+        technique = TechniqueFound(
+            arm=words,
+            technique=arm.technique.name,
+            chapter=load_technique(arm.technique.name, plan.folder).notebook,
+            effect=contrast_found(judged, judged.whole.p),
+        )
+        chosen = contrast_rows(rows, TECHNIQUE, number, VALIDATION)
+        rank = sample_of(chosen).estimate if chosen else 0.0
+        key = arm.technique.name if chosen else words
+        if key not in found or rank < found[key][0]:
+            found[key] = (rank, technique)
+    return [technique for _, technique in found.values()]
 
 
 def _calibration(

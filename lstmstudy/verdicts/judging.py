@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmstudy.claims.arms import trained_units
+from lstmstudy.claims.arms import in_words, trained_units
 from lstmstudy.claims.table import load_claims
 from lstmstudy.params import ParamsError, load_profile, profile_names
 from lstmstudy.stats.calibration import Question
@@ -72,6 +73,7 @@ def claims_found(
     family = [name for name, (judges, _) in where.items() if judges == profile.name]
     complete = {name: enough(claims[name], tests[name]) for name in claims}
     ps = {name: max(each.whole.p for each in tests[name]) if complete[name] else 1.0 for name in family}
+    words = functools.cache(functools.partial(in_words, folder=folder))
     found = []
     for name, claim in claims.items():
         judged = name in family and complete[name]
@@ -96,7 +98,9 @@ def claims_found(
                 units=claim.units,
                 p=rounded(ps[name]) if judged else None,
                 p_adjusted=rounded(max(own)) if judged else None,
-                contrasts=tuple(contrast_found(each, p) for each, p in zip(tests[name], own, strict=True)),
+                contrasts=tuple(
+                    contrast_found(each, p, words) for each, p in zip(tests[name], own, strict=True)
+                ),
                 secondary=tuple(secondary),
                 robustness=tuple(changes),
                 marks=tuple(marks(verdict, tests[name], secondary, changes)),

@@ -13,7 +13,7 @@ from lstmstudy.claims.table import EQUAL_COMPUTE, Contrast, load_claims
 from lstmstudy.search import rounded as significant
 from lstmstudy.stats.effects import log_ratio
 from lstmstudy.store import MissingRunsError
-from lstmstudy.verdicts.bench import Bench
+from lstmstudy.verdicts.bench import Bench, measured
 from lstmstudy.verdicts.quantities import QUANTITIES, error_on_test
 
 if TYPE_CHECKING:
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from lstmstudy.verdicts.bench import Measured
 
 SHAM = "sham"  # stands for a claim in the rows of techniques that do nothing
+TECHNIQUE = "technique"  # ... and in those of all others against their controls
 DIGITS = 6  # significant ones of every number that a report is drawn from
-DECLARED, LAST, SECONDARY = "declared", "last", "secondary"
+DECLARED, LAST, SECONDARY, VALIDATION = "declared", "last", "secondary", "validation"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Row:
         claim: Id of the claim.
         contrast: Place of the contrast in the claim, from 0.
         view: ``"declared"``, or how else the contrast is looked at: ``"last"`` reads both arms at the last
-            epoch, ``"secondary"`` takes the secondary metric, ``"width 64"`` other networks.
+            epoch, ``"secondary"`` takes the secondary metric, ``"validation"`` the validation part,
+            ``"width 64"`` other networks.
         task: Name of the task, or ``"all tasks"``.
         fold: Fold of the unit.
         seed: Its seed.
@@ -80,27 +82,62 @@ def unit_rows(bench: Bench) -> tuple[list[Row], list[str]]:
     A unit in which a run is missing has no row; neither has one whose quantity a diverged run leaves
     without a value.
     """
-    claims, rows, problems = load_claims(bench.plan.folder), list[Row](), list[str]()
-    widths = [
-        bench,
-        *(Bench(bench.plan.at_width(width), bench.outcome) for width in bench.plan.profile.widths),
-    ]
-    for place in widths:
-        size = place.plan.profile.network.width
-        declared = DECLARED if place is bench else f"width {size}"
+    rows, problems = list[Row](), list[str]()
+    parts = (*_claim_parts(bench), *_sham_parts(bench), *_technique_parts(bench))
+    for name, part in parts:
+        try:
+            rows += list(part)  # all of a contrast or nothing of it: fewer tasks would be another claim
+        except MissingRunsError as error:
+            problems.append(f"{name}: {error}")
+    return rows, problems
+
+
+def _claim_parts(bench: Bench) -> Iterator[tuple[str, Iterator[Row]]]:
+    """Return the rows of each contrast of each claim in each view, with their name."""
+    claims = load_claims(bench.plan.folder)
+    widths = (Bench(bench.plan.at_width(width), bench.outcome) for width in bench.plan.profile.widths)
+    for place in (bench, *widths):
+        declared = DECLARED if place is bench else f"width {place.plan.profile.network.width}"
         for name, claim in claims.items():
             if not trained_units(place.plan.profile, claims, name, place.plan.folder):
                 continue
             for number, contrast in enumerate(claim.contrasts):
-                views = [declared, *(_views(contrast) if place is bench else ())]
-                for view in views:
-                    try:
-                        rows += _rows(place, name, number, contrast, view)
-                    except MissingRunsError as error:
-                        problems.append(f"{name}, {contrast.arm} against {contrast.control}, {view}: {error}")
+                for view in (declared, *(_views(contrast) if place is bench else ())):
+                    words = f"{name}, {contrast.arm} against {contrast.control}, {view}"
+                    yield words, _rows(place, name, number, contrast, view)
+
+
+def _sham_parts(bench: Bench) -> Iterator[tuple[str, Iterator[Row]]]:
+    """Return the rows of each technique that does nothing, with its name."""
     for number, contrast in enumerate(sham_contrasts(bench.plan)):
-        rows += _rows(bench, SHAM, number, contrast, DECLARED)
-    return rows, problems
+        yield contrast.arm, _rows(bench, SHAM, number, contrast, DECLARED)
+
+
+def _technique_parts(bench: Bench) -> Iterator[tuple[str, Iterator[Row]]]:
+    """Return the rows of each compared arm on each task, with their name."""
+    for number, arm in enumerate(bench.plan.compared_arms):
+        for task in arm.tasks:
+            yield f"{arm.name} on {task}", _technique_rows(bench, number, arm, task)
+
+
+def _technique_rows(bench: Bench, number: int, arm: Arm, task: str) -> Iterator[Row]:
+    """Return the test errors of a compared arm and its control on a task; of a way to read, the validation errors too."""
+    control = arm.control
+    if control is None or arm.technique is None or arm.unfit(bench.plan.tasks[task].info):
+        return
+    ablation = bench.ablation(arm)
+    units = {(unit.fold, unit.seed): unit for unit in ablation.units(task)}
+    for view, part in ((DECLARED, "test"), (VALIDATION, "validation")):
+        if view == VALIDATION and not arm.technique.is_reading:
+            return
+        errors = ablation.paired(arm, control, task, part=part)
+        found = measured(ablation, task, [arm, control], *errors)
+        for fold, seed, own, other, failed in _units(found):
+            apart = rounded(float(log_ratio(np.array(own), np.array(other))))
+            runs = [_named(bench, each, units[fold, seed]) for each in (arm, control)]
+            yield Row(
+                TECHNIQUE, number, view, task, fold, seed, own, other, apart, "log ratio", failed, *runs
+            )
 
 
 def sham_contrasts(plan: Plan) -> list[Contrast]:

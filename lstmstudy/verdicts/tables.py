@@ -11,12 +11,12 @@ import dataclasses
 import gzip
 import io
 import json
-import os
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmstudy.atomic import write_whole
 from lstmstudy.readings import READINGS
 from lstmstudy.store import MissingRunsError
 from lstmstudy.verdicts.rows import DIGITS, Row, rounded, short
@@ -33,8 +33,9 @@ COLUMNS_OF = "columns.json"  # says what the columns of each table are
 PARTS = ("train", "validation", "test")
 COLUMNS = {
     UNITS: {
-        "claim, contrast": "id of the claim, and place of the contrast in it; sham: a technique that does nothing",
-        "view": "declared, last, secondary, or width <n>: how the contrast is looked at",
+        "claim, contrast": "id of the claim, and place of the contrast in it; technique: one that is compared on every "
+        "task, against its control; sham: one that does nothing",
+        "view": "declared, last, secondary, validation, or width <n>: how the contrast is looked at",
         "task, fold, seed": "the unit",
         "arm, control": "the quantity of both",
         "number, scale": "their log ratio or difference, as scale says",
@@ -235,13 +236,3 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return f"{rounded(value):.{DIGITS}g}" if np.isfinite(value) else ""
     return str(value)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, whoever else writes it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_bytes(data)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

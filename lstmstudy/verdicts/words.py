@@ -24,11 +24,15 @@ def amount(value: float | None, scale: str, digits: int = 1) -> str:
 
 def effect(found: ContrastFound | TaskEffect | Secondary, scale: str) -> str:
     """Return an estimate with its interval in brackets; without one where there are too few units."""
-    estimate = amount(found.estimate, scale)
+    return f"{amount(found.estimate, scale)} {ends(found, scale)}".rstrip()
+
+
+def ends(found: ContrastFound | TaskEffect | Secondary, scale: str) -> str:
+    """Return the interval of an estimate in brackets; nothing where there are too few units."""
     if found.low is None or found.high is None:
-        return estimate
-    ends = [amount(end, scale).removesuffix(" %") for end in (found.low, found.high)]
-    return f"{estimate} [{ends[0]}, {ends[1]}]"
+        return ""
+    low, high = (amount(end, scale).removesuffix(" %") for end in (found.low, found.high))
+    return f"[{low}, {high}]"
 
 
 def contrast_name(found: ContrastFound) -> str:
