@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from lstmstudy.runs import Run
     from lstmstudy.workers import Failure
 
+EVERY = "every recipe"
 UNKNOWN = "not trained"  # by an interrupted build, or in another profile's place
 
 
@@ -60,15 +62,17 @@ def diverged_runs(plan: Plan, runs: Mapping[str, Run], rows: Iterable[Mapping[st
 
 
 def _grouped(plan: Plan, runs: Mapping[str, Run], reasons: Mapping[str, str]) -> list[Gap]:
-    """Return runs with their reasons by recipe and task, in the order of the plan."""
-    planned = dict[tuple[str, str], int]()
-    for run in runs.values():
-        key = (recipe_name(run), run.task)
-        planned[key] = planned.get(key, 0) + 1
+    """Return runs with their reasons by recipe and task, in the order of the plan; a task that is wholly gone once."""
+    everywhere = Counter(run.task for run in runs.values())
+    gone = Counter(runs[identity].task for identity in reasons)
+
+    def key(run: Run) -> tuple[str, str]:
+        return (EVERY if gone[run.task] == everywhere[run.task] else recipe_name(run), run.task)
+
+    planned = Counter(key(run) for run in runs.values())
     found = dict[tuple[str, str], list[str]]()
     for identity, reason in reasons.items():
-        run = runs[identity]
-        found.setdefault((recipe_name(run), run.task), []).append(reason)
+        found.setdefault(key(runs[identity]), []).append(reason)
     return [
         Gap(name, plan.tasks[task].info.title, len(why), planned[name, task], why[0])
         for (name, task), why in found.items()

@@ -35,7 +35,6 @@ def facts(plan: Plan, findings: Findings) -> dict[str, str]:
         "Runs": f"{runs.stored} of {runs.planned}",
         "Failed": f"{lost} missing, {runs.diverged} diverged" if lost or runs.diverged else "none",
         "Network": f"{size.layers} x {size.width} LSTM, {training.epochs} epochs, batch {training.batch_size}",
-        "Search": f"{findings.trials} trials an arm",
     }
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDERS = ("lstmstudy", "notebooks", "params")
+FILES = ("requirements.lock", "CITATION.cff")
 MARK = "CHECKOUT_UNDER_TEST"  # an environment variable by which the processes of a copy are found
 LEFT_OUT = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
 PLANNED = """
@@ -33,7 +34,8 @@ plan = make_plan(sys.argv[1])
 print(json.dumps([
     [arm.name, task, unit.seed, plan.run(recipe, unit).identity]
     for arms in plan.notebooks.values() for arm in arms
-    for task in arm.tasks for unit in plan.units(task, arm.units) for recipe in arm.on(task)
+    for task in arm.tasks for unit in plan.units(task, arm.units, arm.first_seed)
+    for recipe in arm.on(task)
 ]))
 """
 # The shipped smoke study trains every technique; most of what a build does shows with three.
@@ -124,8 +126,9 @@ class Checkout:
         return {path.name: path.stat().st_mtime_ns for path in self.store.glob("*.npz")}
 
     def page(self, name: str = "report", profile: str = "smoke") -> str:
-        """Return a built page."""
-        return (self.root / "reports" / profile / f"{name}.html").read_bytes().decode()
+        """Return a built page: the report, or that of a notebook."""
+        place = name if name == "report" else f"notebooks/{name}"
+        return (self.root / "reports" / profile / f"{place}.html").read_bytes().decode()
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Replace a text that is there once in a file."""
@@ -185,20 +188,23 @@ def trained(smoke: tuple[Checkout, subprocess.CompletedProcess[str]], tmp_path: 
     yield from _own(built, tmp_path / "trained")
 
 
-@pytest.fixture
-def shipped(tmp_path: Path) -> Iterator[Checkout]:
-    """Return a checkout with the smoke study as it is shipped, in which nothing was trained."""
-    root = tmp_path / "shipped"
+@pytest.fixture(scope="session")
+def shipped(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Checkout, subprocess.CompletedProcess[str]]]:
+    """Return a checkout with the smoke study as it is shipped, built once, and what the command said; read only."""
+    root = tmp_path_factory.mktemp("shipped") / "checkout"
     fresh = _fresh(root)
-    shutil.copy(paths.PARAMS / "smoke.yaml", root / "params")
-    yield fresh
+    shutil.copy(paths.PARAMS / "smoke.yaml", fresh.root / "params")
+    yield fresh, fresh.report()
     _end(fresh)
 
 
 def _fresh(root: Path) -> Checkout:
     for name in FOLDERS:
         shutil.copytree(paths.ROOT / name, root / name, ignore=LEFT_OUT)
-    shutil.copy(paths.ROOT / "requirements.lock", root)
+    for name in FILES:
+        shutil.copy(paths.ROOT / name, root)
     (root / "params" / "smoke.yaml").write_text(SMOKE, encoding="utf-8")
     (root / "reports").mkdir()
     return Checkout(root)

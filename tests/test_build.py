@@ -36,6 +36,7 @@ CHAPTERS = (
     "01_dropout",
     "02_recurrent_variational_dropout",
     "05_early_stopping",
+    "98_methods",
     "99_comparison",
 )
 MINE = """\
@@ -69,7 +70,7 @@ class Page(HTMLParser):
         if tag == "h2":
             self.titles[self.section] = ""
             self.target = "title"
-        if known.get("class") == "finding":
+        if known.get("class") in ("finding", "prose note"):
             self.findings.append("")
             self.target = "finding"
         if tag == "img" and self.section:
@@ -151,7 +152,9 @@ def test_the_report_loads_nothing(smoke):
             assert not (tag == "link" and attributes.get("rel") == "stylesheet")
             assert not (tag == "script" and "src" in attributes)
             loads = ("src", "href", "xlink:href", "srcset", "poster", "data", "action")
-            addresses += [attributes[name] for name in loads if name in attributes]
+            found = [attributes[name] for name in loads if name in attributes]
+            # A link into the web is followed by a reader, not by the page.
+            addresses += [each for each in found if tag != "a" or not each.startswith("https://")]
     assert len(addresses) > len(pictures)
     assert [address for address in addresses if not address.startswith(("#", "data:"))] == []
 
@@ -179,14 +182,14 @@ def test_the_report_shows_the_curves_of_every_task(smoke):
 
 
 def test_the_report_says_where_its_numbers_come_from(smoke):
-    """The last section has commit, profile, runs, versions, machine and data."""
+    """A section has commit, hash of the runs, versions, machine, data and parameters."""
     built, _ = smoke
     words = Page(built.page()).sections["report.provenance"]
-    for label in ("Commit", "Profile", "Runs", "Python", "keras", "numpy", "Trained on", "Data"):
+    for label in ("Commit", "Table of runs", "Python", "keras", "numpy", "Trained on", "Data", "Parameters"):
         assert label in words
     assert re.search(r"sha256 [0-9a-f]{64}", words)
-    assert "Sunspots: Tuned at 2x32, the nearest size." in words
-    assert '"units": 2' in words
+    assert "sunspots: Tuned at 2x32, the nearest size." in words
+    assert "units: 2" in words
     assert "scikit-learn" in words
 
 
@@ -227,6 +230,7 @@ def test_no_executed_notebook_has_an_error(smoke):
     built, _ = smoke
     files = sorted((built.root / "reports" / "smoke" / "notebooks").glob("*.ipynb"))
     assert [path.stem for path in files] == list(CHAPTERS)
+    assert sorted(path.stem for path in files[0].parent.glob("*.html")) == list(CHAPTERS)
     for path in files:
         cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
         assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
@@ -251,7 +255,8 @@ def test_a_second_build_does_nothing_and_gives_the_same_bytes(smoke, trained):
     assert (finished.returncode, finished.stderr) == (0, "")
     assert finished.stdout.splitlines()[:2] == [NOTHING_TRAINED, NOTHING_EXECUTED]
     assert trained.outcomes() == before
-    assert trained.page() == smoke[0].page()
+    for name in ("report", *CHAPTERS):
+        assert trained.page(name) == smoke[0].page(name)
 
 
 def test_edited_prose_executes_its_notebook_alone(trained):
@@ -341,7 +346,13 @@ def mine(continued, tmp_path):
 def test_a_killed_build_is_continued_from_what_it_stored(continued):
     """After kill -9 in the middle no process is left; the next build keeps what is whole and trains the rest."""
     checkout, seen = continued
-    assert seen["planned"] == {"00_overfitting": 15, "01_dropout": 60, "99_comparison": 32, "all": 62}
+    assert seen["planned"] == {
+        "00_overfitting": 15,
+        "01_dropout": 60,
+        "98_methods": 15,
+        "99_comparison": 32,
+        "all": 62,
+    }
     assert seen["began"]
     assert seen["running"] >= 2
     assert seen["ended"]
@@ -353,7 +364,8 @@ def test_a_killed_build_is_continued_from_what_it_stored(continued):
     assert whole.items() <= checkout.outcomes().items()
     assert len(checkout.outcomes()) == 60
     # Of the whole study only the baseline on the seeds of the search is left, which no other chapter needs.
-    assert checkout.missing("mine") == {"00_overfitting": 0, "01_dropout": 0, "99_comparison": 2, "all": 2}
+    missing = checkout.missing("mine")
+    assert {name: count for name, count in missing.items() if count} == {"99_comparison": 2, "all": 2}
 
 
 def test_damaged_outcomes_are_named_set_aside_and_trained_again(continued):
@@ -376,14 +388,15 @@ def test_one_chapter_is_a_page_of_its_own(continued):
     checkout, seen = continued
     finished = seen["finished"]
     assert executed(finished).keys() == {"01_dropout"}
-    assert finished.stdout.splitlines()[-1] == "report: reports/mine/01_dropout.html"
+    assert finished.stdout.splitlines()[-1] == "report: reports/mine/notebooks/01_dropout.html"
     assert not (checkout.root / "reports" / "mine" / "report.html").exists()
     chapter = Page(checkout.page("01_dropout", "mine"))
     assert chapter.titles["01_dropout"] == titles(checkout)["01_dropout"]
     assert not set(CHAPTERS) & set(chapter.sections) - {"01_dropout"}
     printed = [line.strip() for line in finished.stdout.splitlines() if line.startswith("  ")]
     assert printed
-    assert [" ".join(finding.split()) for finding in chapter.findings] == printed
+    words = " ".join(chapter.findings).split()
+    assert words == " ".join(printed).split()
 
 
 def test_edited_code_of_a_layer_retrains_what_it_concerns(mine):
@@ -394,10 +407,17 @@ def test_edited_code_of_a_layer_retrains_what_it_concerns(mine):
         "01_dropout": 24,
         "02_recurrent_variational_dropout": 32,
         "05_early_stopping": 4,
+        "98_methods": 4,
         "99_comparison": 32,
         "all": 52,
     }
-    assert mine.missing("mine") == {"00_overfitting": 0, "01_dropout": 30, "99_comparison": 17, "all": 32}
+    assert mine.missing("mine") == {
+        "00_overfitting": 0,
+        "01_dropout": 30,
+        "98_methods": 0,
+        "99_comparison": 17,
+        "all": 32,
+    }
     shows = ("show(", "say(")
     keep_cells(mine, "01_dropout", lambda cell: not any(word in "".join(cell["source"]) for word in shows))
     before = mine.outcomes()
@@ -493,9 +513,78 @@ def test_a_run_that_the_machine_ends_is_missing_and_the_rest_goes_on(mine):
     assert line.startswith("missing: baseline on sunspots, fold 1, seed 1: its worker ended twice")
     assert mine.outcomes() == before
     chapter = Page(mine.page("01_dropout", "mine"))
-    assert line.removeprefix("missing: ") in chapter.sections["report.missing"]
+    assert "its worker ended twice" in chapter.sections["report.failures"]
+    assert "1 run is missing" in mine.page("01_dropout", "mine").split('<section id="01_dropout"')[0]
     assert "This chapter failed." not in chapter.sections["01_dropout"]
     assert any("14 paired units" in finding for finding in chapter.findings)
+
+
+def change_outcomes(checkout, lines):
+    """Let workers change the outcome of a run, or refuse it, by some lines of code."""
+    start = "    return _trainer()(run, _task(run.task, cache))\n"
+    checkout.edit("lstmstudy/workers.py", start, f"{lines}{start}")
+
+
+def test_a_report_without_a_task_is_whole_and_says_so(trained):
+    """Where no run of a task can be trained, every chapter stands on the others, and the top names what is missing."""
+    for (_, task, _), path in trained.files().items():
+        if task == "sunspots":
+            path.unlink(missing_ok=True)
+    change_outcomes(
+        trained, "    if run.task == 'sunspots':\n        raise RuntimeError('the series is gone')\n"
+    )
+    finished = trained.report()
+    assert finished.returncode == 1
+    assert "failed in" not in finished.stderr
+    assert "RuntimeError: the series is gone" in finished.stderr
+    page = trained.page()
+    top = page.split('<section id="99_comparison"')[0]
+    assert re.search(r"<strong>\d+ runs are missing</strong>", top)
+    assert re.search(r"every recipe on Sunspots: all \d+ missing", top)
+    assert "This chapter failed." not in page
+    sections = Page(page).sections
+    assert set(CHAPTERS) <= set(sections)
+    assert "RuntimeError: the series is gone" in sections["report.failures"]
+    assert "Digits by rows" in sections["01_dropout"]
+
+
+def test_a_report_with_a_technique_that_diverges_is_whole_and_says_so(trained):
+    """Where every run of a technique ends early, every chapter stands, and the top names the runs and what they count as."""
+    for (arm, _, _), path in trained.files().items():
+        if "recurrent" in arm:
+            path.unlink(missing_ok=True)
+    change_outcomes(
+        trained,
+        "    import dataclasses, numpy as np\n"
+        "    outcome = _trainer()(run, _task(run.task, cache))\n"
+        "    if not any(each.name == 'recurrent_dropout' for each in run.recipe.techniques):\n"
+        "        return outcome\n"
+        "    ended = lambda curve: np.where(np.arange(len(curve)) < 2, curve, np.nan)\n"
+        "    curves = {name: ended(curve) for name, curve in outcome.result.curves.items()}\n"
+        "    words = 'training loss nan in epoch 3'\n"
+        "    return dataclasses.replace(\n"
+        "        outcome, result=dataclasses.replace(outcome.result, curves=curves, diverged=words)\n"
+        "    )\n",
+    )
+    finished = trained.report()
+    assert (finished.returncode, finished.stderr) == (0, "")
+    page = trained.page()
+    top = page.split('<section id="99_comparison"')[0]
+    assert re.search(r"<strong>\d+ runs diverged</strong>", top)
+    assert re.search(r"recurrent dropout 0.3 per step on Sunspots: all \d+ diverged", top)
+    assert "This chapter failed." not in page
+    assert "training loss nan in epoch 3" in Page(page).sections["report.failures"]
+
+
+def test_a_report_that_is_too_large_to_share_is_written_and_told(trained):
+    """Beyond its budget the page is there all the same, one line says how large it is, and the exit code is 1."""
+    before = trained.page()
+    trained.edit("lstmstudy/report/build.py", "LIMIT = 8_000_000", "LIMIT = 300_000")
+    finished = trained.report()
+    assert finished.returncode == 1
+    (line,) = finished.stderr.splitlines()
+    assert re.fullmatch(r"reports/smoke/report.html has \d\.\d MB, and 0 were promised", line)
+    assert trained.page() == before
 
 
 def test_ctrl_c_is_one_line(monkeypatch, capsys):
@@ -608,6 +697,7 @@ def test_the_plan_counts_runs_per_notebook_and_in_all(trained):
         ("01_dropout", "5", "24", "1"),
         ("02_recurrent_variational_dropout", "7", "32", "0"),
         ("05_early_stopping", "3", "4", "0"),
+        ("98_methods", "1", "4", "0"),
         ("99_comparison", "11", "32", "0"),
     ]
     assert re.fullmatch(

@@ -20,6 +20,7 @@ from lstmstudy.figures.labels import (
     signed,
     spread,
 )
+from lstmstudy.figures.style import new_axes
 
 
 @dataclass(frozen=True)
@@ -107,3 +108,14 @@ def test_limits_show_the_band_and_every_interval_but_no_diverged_unit():
     low, high = log_limits([Numbers(-0.1, -0.3, -0.05, ratios)], units=True)
     assert low < -0.3
     assert MARGIN < high < 1
+
+
+def test_a_long_name_leaves_room_for_the_lines():
+    """A label of many words at the end of a line is cut, so that the axes stay wider than the label."""
+    ax = new_axes(None)
+    ax.plot([0, 1], [0, 1])
+    label_ends(ax, [EndLabel(1.0, "bundle of dropout and norms and clipping and more " * 3, "#000000")])
+    ax.figure.draw_without_rendering()
+    (label,) = ax.texts
+    assert label.get_text().endswith("…")
+    assert ax.get_position().width > 0.5

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from lstmstudy.figures import plot_learning_curves, say, show, show_figure, table, tables
+from lstmstudy.figures import panels, plot_learning_curves, say, show, show_figure, table, tables
 from lstmstudy.figures.colour import INK, PAPER, PAPER_DARK, dark_counterpart
 from lstmstudy.figures.data import as_csv
 from lstmstudy.figures.svg import to_svg
@@ -213,3 +213,14 @@ def test_table_that_cannot_be_read_aloud_is_refused(frame, caption, shown):
     with pytest.raises(ValueError, match="Received: "):
         table(frame, caption=caption)
     assert shown == []
+
+
+def test_names_are_drawn_as_they_are(shown):
+    """Dollars, markup and ampersands in the names of arms, tasks and metrics are shown as these signs."""
+    name = "$x_1 <b>&"
+    figure, (left, right) = panels([name, "other"])
+    for ax in (left, right):
+        plot_learning_curves({"test": [[2.0, 1.0]]}, metric=name, ax=ax)
+    show_figure(figure, alt="a")
+    svg = shown[0][0]["image/svg+xml"]
+    assert svg.count(">$x_1 &lt;b&gt;&amp;<") == 3

@@ -7,7 +7,7 @@ import json
 import pytest
 from judging import HELPS, PROFILE, Made
 
-from lstmstudy.gaps import UNKNOWN, Gap, diverged_runs, missing_runs
+from lstmstudy.gaps import EVERY, UNKNOWN, Gap, diverged_runs, missing_runs
 from lstmstudy.provenance import FILE, citation, facts, lines, parameters, write_provenance
 from lstmstudy.stats import calibration as replays
 from lstmstudy.verdicts.findings import study_findings
@@ -48,6 +48,15 @@ def test_missing_runs_are_counted_by_recipe_and_task_with_a_reason(made):
     ]
     assert all(gap.recipe.startswith("L1 ") for gap in gaps)
     assert missing_runs(made.plan, runs, runs, []) == []
+
+
+def test_a_task_that_is_wholly_gone_is_one_gap(made):
+    """Where no run of a task has an outcome, that is said once, not recipe by recipe."""
+    runs = made.plan.all_runs
+    there = [identity for identity, run in runs.items() if run.task != "sunspots"]
+    (gap,) = missing_runs(made.plan, runs, there, [])
+    n = len(runs) - len(there)
+    assert gap == Gap(EVERY, "Sunspots", n, n, UNKNOWN)
 
 
 def test_diverged_runs_are_counted_with_their_reason(made):

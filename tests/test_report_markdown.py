@@ -89,6 +89,16 @@ def test_links_to_notebooks_lead_to_their_chapters():
     assert '<a href="https://arxiv.org/abs/1">w</a>' in html
 
 
+def test_a_table_scrolls_in_its_own_box_and_its_headers_have_a_scope():
+    """A table of the prose may be wider than a phone, and a screen reader knows what its cells belong to."""
+    html = to_html("| a | b |\n| - | -: |\n| $x$ | 2 |", make_page())
+    assert html.startswith('<div class="scroll" tabindex="0"')
+    assert '<th scope="col">a</th>' in html
+    assert '<th scope="col" style="text-align:right">b</th>' in html
+    assert '<td style="text-align:right">2</td>' in html
+    assert html.count("<math") == 1
+
+
 def test_the_id_of_a_claim_leads_to_its_row():
     """Code that is the id of a claim becomes a link, other code does not."""
     html = to_html("`dropout` `dropout-range`", make_page())

@@ -103,7 +103,7 @@ def test_the_claim_table_has_every_claim_and_says_where_it_turns(made, tables):
     assert set(tables["filters"]) == {"verdict", "chapter"}
     assert list(frame["chapter"]) == ["01", "03", "04", "01"]
     assert frame["verdict"][1] == "depends on the task"
-    assert frame["compared"][1].endswith("; lower on Sunspots, higher on Digits by rows")
+    assert frame["compared"][1].endswith("; \N{DOWNWARDS ARROW} Sunspots; \N{UPWARDS ARROW} Digits by rows")
     assert frame["compared"][3] == "It cannot be reduced to a number."
     assert frame["effect [95 % interval]"][0].startswith(MINUS)
     assert said.startswith("Of 3 claims that this profile judges: 1 supported, 0 contradicted,")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _FURTHEST = math.log(2.5)  # an axis reaches no further than a factor of 2.5; what lies beyond is an arrow
-_PER_TASK, _OVERALL, _ROW = 1.2, 2.1, 0.29  # inches
+_PER_TASK, _OVERALL, _ROW = 1.25, 2.1, 0.29  # inches
 _TITLE = 13  # characters that a narrow panel has room for
 
 
@@ -77,7 +77,7 @@ def plot_forest(rows: Sequence[ForestRow], tasks: Sequence[str]) -> Figure:
     overall = _limits([row.overall for row in ranked])
     each = _limits([found for row in ranked for found in row.tasks if found is not None])
     for place, (ax, title) in enumerate(zip(grid[0], ["All tasks", *tasks], strict=True)):
-        ax.set_title(fill(title, _TITLE), fontsize=9.5)
+        ax.set_title(fill(title, _TITLE), fontsize=8.8)
         low, high = overall if place == 0 else each
         percent_axis(ax, "x", low, high, apart=0.18 if place == 0 else 0.3)
         no_difference_band(ax, "x")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NOT_AVAILABLE = "not available"
 CHANGE = "change of test error (%)"
 MINUS = "\N{MINUS SIGN}"
+_ROOM = 36  # characters of a label at the end of a line
 MARGIN = math.log(1.05)  # half-width of the band of no practical difference, as a log ratio
 
 # Round changes in percent, in the order in which an axis takes them as ticks while there is room.
@@ -88,7 +89,7 @@ def label_ends(ax: Axes, labels: Sequence[EndLabel]) -> None:
         arrow = "↑ " if label.y > high else "↓ " if label.y < low else ""
         value = f" {label.y:.3g}" if arrow else ""
         ax.annotate(
-            f"{arrow}{label.text}{value}",
+            f"{arrow}{_clipped(label.text)}{value}",
             xy=(1.0, height),
             xytext=(1.025, place),
             xycoords="axes fraction",
@@ -99,6 +100,11 @@ def label_ends(ax: Axes, labels: Sequence[EndLabel]) -> None:
             annotation_clip=False,
             arrowprops=leader | {"color": label.colour},
         )
+
+
+def _clipped(text: str) -> str:
+    """Return a text that leaves room for the lines that it names; the data of the figure have it whole."""
+    return text if len(text) <= _ROOM else f"{text[: _ROOM - 1].rstrip(' ,')}…"
 
 
 def percent(log_ratio: float) -> float:

@@ -70,6 +70,7 @@ _RC = {
     "grid.color": GRID,
     "grid.linewidth": 0.8,
     "text.color": INK,
+    "text.parse_math": False,  # a dollar in a name of a user's column is a dollar
     "xtick.color": INK_SOFT,
     "ytick.color": INK_SOFT,
     "xtick.labelcolor": INK,

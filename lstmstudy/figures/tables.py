@@ -128,7 +128,7 @@ def _width(length: int) -> str:
     """Return the style by which a short text stays on one line, and a long one on not too many."""
     if length <= _SHORT:
         return ";white-space:nowrap"
-    return ";min-width:13em" if length > _LONG else ""
+    return f";min-width:{13 if length > _LONG else 9}em"
 
 
 def _marks(value: object) -> str:

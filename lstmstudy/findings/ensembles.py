@@ -12,7 +12,7 @@ from lstmstudy import metrics
 from lstmstudy.ablation import single
 from lstmstudy.figures import panels, plot_ambiguity, plot_dose_response, style, table
 from lstmstudy.figures.labels import NOT_AVAILABLE, effect_text
-from lstmstudy.findings.finding import Finding, listed, of_arms, with_intervals
+from lstmstudy.findings.finding import Finding, listed, of_arms, together_and_apart, with_intervals
 from lstmstudy.findings.titles import UNSURE, clear, fitting, known, short, some, span
 from lstmstudy.stages import stages_of
 from lstmstudy.stats.ensembles import Ambiguity, ambiguity, combined
@@ -118,13 +118,13 @@ def member_counts(ablation: Ablation) -> Finding:
     """
     arms = [arm for arm in ablation.compared if _members(ablation, arm)]
     values = {(arm.name, info.name): _counts(ablation, arm, info) for arm in arms for info in ablation.infos}
-    places = [[info.name for info in ablation.infos], *([info.name] for info in ablation.infos)]
+    places = together_and_apart(ablation.infos)
     with style():
-        figure, axes = panels(["all tasks", *(info.title for info in ablation.infos)], height=3.0)
-        drawn = [
-            [effect for arm in arms for effect in _count_effects(ablation, arm, tasks, values)]
-            for tasks in places
-        ]
+        figure, axes = panels(list(places), height=3.0)
+        drawn = []
+        for info in places.values():
+            tasks = [each.name for each in ablation.infos if info in (None, each)]
+            drawn.append([effect for arm in arms for effect in _count_effects(ablation, arm, tasks, values)])
         for effects, ax in zip(drawn, axes, strict=True):
             plot_dose_response(effects, control="average member", strength="members", ax=ax)
     own = [[effect for effect in drawn[0] if effect.arm == arm.name] for arm in arms]

@@ -94,6 +94,13 @@ def plain(arm: str) -> str:
     return arm.removesuffix(", tuned")
 
 
+def together_and_apart(infos: Sequence[TaskInfo]) -> dict[str, TaskInfo | None]:
+    """Return panels by title: all tasks together, which is None, and each by itself; a single task once."""
+    if len(infos) == 1:
+        return {infos[0].title: None}
+    return {"all tasks": None, **{info.title: info for info in infos}}
+
+
 def metric_name(info: TaskInfo) -> str:
     """Return the task's metric with its unit."""
     return METRICS[info.metric]

@@ -18,6 +18,7 @@ from lstmstudy.findings.finding import (
     number,
     of_arms,
     percent,
+    together_and_apart,
     with_intervals,
 )
 from lstmstudy.findings.titles import UNSURE, clear, fitting, known, multiples, signed
@@ -84,12 +85,15 @@ def batch_sizes(ablation: Ablation, technique: str = "layer_norm") -> Finding:
     Title and sentence speak of one technique: its effect at each size, and how it differs from the smallest
     to the largest, unit by unit.
     """
-    places = [None, *(info.name for info in ablation.infos)]
+    places = together_and_apart(ablation.infos)
     with style():
-        figure, axes = panels(["all tasks", *(info.title for info in ablation.infos)], height=3.0)
-        for place, ax in zip(places, axes, strict=True):
+        figure, axes = panels(list(places), height=3.0)
+        for info, ax in zip(places.values(), axes, strict=True):
             effects = [
-                replace(_coloured(ablation, arm, place), strength=float(arm.recipe.batch_size))
+                replace(
+                    _coloured(ablation, arm, info.name if info else None),
+                    strength=float(arm.recipe.batch_size),
+                )
                 for arm in ablation.compared
             ]
             plot_dose_response(effects, control="none", strength="batch size", ax=ax)

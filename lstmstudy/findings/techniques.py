@@ -24,6 +24,7 @@ from lstmstudy.findings.finding import (
     metric_name,
     of_arms,
     percent,
+    together_and_apart,
     told,
     with_intervals,
 )
@@ -47,16 +48,19 @@ def arm_curves(ablation: Ablation, technique: str, *, part: str = "test") -> Fin
     """
     arms = ablation.arms_of(technique)
     title, infos, epochs = _title(arms), _tasks(ablation, arms), {}
+    combined = any(isinstance(arm.technique, Combination) for arm in arms)
     with style():
         figure, axes = panels([info.title for info in infos], height=3.1)
         for info, ax in zip(infos, axes, strict=True):
             own = _fitting(ablation, arms, info)
-            curves = {arm.name: ablation.curves(arm, info.name, part) for arm in (ablation.control, *own)}
+            # A single combination goes by its title; its arm's name tells every part.
+            names = {arm: title if combined and len(own) == 1 else arm.name for arm in own}
+            curves = {ablation.control.name: ablation.curves(ablation.control, info.name, part)}
             plot_arm_curves(
-                curves,
+                curves | {names[arm]: ablation.curves(arm, info.name, part) for arm in own},
                 technique=technique,
-                strengths={arm.name: arm.technique.strength for arm in own if arm.technique},
-                variants={arm.name: arm.technique.variant for arm in own if arm.technique},
+                strengths={names[arm]: arm.technique.strength for arm in own if arm.technique},
+                variants={names[arm]: arm.technique.variant for arm in own if arm.technique},
                 metric=f"{part} {metric_name(info)}",
                 ax=ax,
             )
@@ -67,7 +71,6 @@ def arm_curves(ablation: Ablation, technique: str, *, part: str = "test") -> Fin
     words = [f"{_epoch(own)} against {_epoch(other)} on {task}" for task, (own, other) in epochs.items()]
     sentence = f"Selected epoch, a median over units and arms, against the baseline's: {listed(words)}."
     alt = f"{part.capitalize()} error over epochs of {counted(len(arms), 'arm')} with {title} and of the baseline, per task."
-    combined = any(isinstance(arm.technique, Combination) for arm in arms)
     return Finding(figure, alt, _moved(f"the {title}" if combined else title, epochs), sentence)
 
 
@@ -78,10 +81,10 @@ def dose_response(ablation: Ablation, technique: str, *, strength: str = "rate")
     Title and sentence tell which arm validation alone chooses, and its test error.
     """
     arms = ablation.arms_of(technique)
-    places = [None, *_tasks(ablation, arms)]
+    places = together_and_apart(_tasks(ablation, arms))
     with style():
-        figure, axes = panels([info.title if info else "all tasks" for info in places], height=3.0)
-        for info, ax in zip(places, axes, strict=True):
+        figure, axes = panels(list(places), height=3.0)
+        for info, ax in zip(places.values(), axes, strict=True):
             own = _fitting(ablation, arms, info) if info else arms
             effects = [ablation.effect(arm, info.name if info else None) for arm in own]
             plot_dose_response(effects, strength=strength, ax=ax)

@@ -35,7 +35,7 @@ def verdict_table(findings: Findings) -> str:
                 "verdict": Cell(claim.verdict, kind=claim.verdict if claim.judged else "not judged"),
                 "effect [95 % interval]": _effect(first, first.scale) if first else "",
                 "p, Holm": "" if claim.p_adjusted is None else _p(claim.p_adjusted),
-                "compared": "; ".join([compared, *_by_task(claim, titles), *claim.marks]),
+                "compared": "; ".join([compared, *_arrows(claim, titles), *claim.marks]),
                 "chapter": claim.chapter.partition("_")[0],
             }
         )
@@ -72,14 +72,25 @@ def _titles(findings: Findings) -> dict[str, str]:
 
 def _by_task(claim: ClaimFound, titles: dict[str, str]) -> list[str]:
     """Return on which tasks the first contrast that depends on the task is lower, and on which higher."""
+    sides = _sides(claim, titles)
+    return [", ".join(f"{side} on {listed(tasks)}" for side, tasks in sides.items())] if sides else []
+
+
+def _arrows(claim: ClaimFound, titles: dict[str, str]) -> list[str]:
+    """Return the same for a narrow column."""
+    arrows = {"lower": "\N{DOWNWARDS ARROW}", "higher": "\N{UPWARDS ARROW}"}
+    return [f"{arrows[side]} {', '.join(tasks)}" for side, tasks in _sides(claim, titles).items()]
+
+
+def _sides(claim: ClaimFound, titles: dict[str, str]) -> dict[str, list[str]]:
     turning = [contrast for contrast in claim.contrasts if contrast.shown == BY_TASK]
     if claim.verdict != BY_TASK or not turning:
-        return []
+        return {}
     sides = {
         "lower": [titles.get(each.task, each.task) for each in turning[0].tasks if (each.high or 0) < 0],
         "higher": [titles.get(each.task, each.task) for each in turning[0].tasks if (each.low or 0) > 0],
     }
-    return [", ".join(f"{side} on {listed(tasks)}" for side, tasks in sides.items() if tasks)]
+    return {side: tasks for side, tasks in sides.items() if tasks}
 
 
 def chapter_verdicts(findings: Findings, chapter: str) -> list[str]:

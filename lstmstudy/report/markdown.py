@@ -75,7 +75,7 @@ def slug(text: str) -> str:
 
 def plain(html: str) -> str:
     """Return the text of a piece of HTML."""
-    return unescape(_TAG.sub("", html)).strip()
+    return unescape(_TAG.sub("", html)).replace("\N{NO-BREAK SPACE}", " ").strip()
 
 
 class ReportRenderer(IPythonRenderer):
@@ -129,6 +129,15 @@ class ReportRenderer(IPythonRenderer):
         code: str = super().codespan(text)
         place = self.page.claims.get(text)
         return f'<a href="{place}">{code}</a>' if place else code
+
+    def table(self, text: str) -> str:
+        """Return a table in a box of its own, which scrolls where it is too wide."""
+        return f'<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>\n{text}</table></div>\n'
+
+    def table_cell(self, text: str, align: str | None = None, head: bool = False) -> str:
+        """Return a cell of a table; a header says that it heads a column."""
+        side = f' style="text-align:{align}"' if align else ""
+        return f'  <th scope="col"{side}>{text}</th>\n' if head else f"  <td{side}>{text}</td>\n"
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
         """Return a picture that the notebook carries, or the description of one that it does not."""

@@ -136,7 +136,7 @@ def found(plan: Plan, tables: Tables, problems: Sequence[str]) -> Findings:
             diverged=sum(bool(row["diverged"]) for row in tables.runs),
         ),
         calibration=_calibration(plan, rows, family, overlap),
-        arms=tuple(_costs(tables)),
+        arms=tuple(_costs(tables, plan.tuned_baseline.name)),
         problems=tuple(problems),
     )
 
@@ -286,20 +286,21 @@ def _pool(shams: Sequence[Sequence[Row]]) -> Pool:
     return Pool(errors, folds)
 
 
-def _costs(tables: Tables) -> list[ArmCost]:
-    """Return what each arm of the comparison costs beside the baseline, from the tables of arms and runs."""
+def _costs(tables: Tables, control: str) -> list[ArmCost]:
+    """Return what each arm of the comparison costs beside the baseline, on the tasks that have both."""
     runs = {row["run"]: row for row in tables.runs}
     arms = [row for row in tables.arms if row["chapter"] == COMPARISON]
     names = list(dict.fromkeys(row["arm"] for row in arms))
-    if not names:
-        return []
     baseline = {
-        task: _means(arms, runs, names[0], task) for task in dict.fromkeys(row["task"] for row in arms)
+        task: _means(arms, runs, control, task)
+        for task in dict.fromkeys(row["task"] for row in arms if row["arm"] == control)
     }
     costs = []
     for name in names:
         own = [row for row in arms if row["arm"] == name]
-        tasks = list(dict.fromkeys(row["task"] for row in own))
+        tasks = [task for task in dict.fromkeys(row["task"] for row in own) if task in baseline]
+        if not tasks:
+            continue
         ratios = np.array([_means(arms, runs, name, task) / baseline[task] for task in tasks])
         failed = [bool(runs[run]["diverged"]) for row in own for run in row["runs"].split()]
         parameters, updates = (_mean(column) for column in ratios.T)
