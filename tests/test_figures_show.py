@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import xml.etree.ElementTree as ET
 
@@ -224,3 +225,15 @@ def test_names_are_drawn_as_they_are(shown):
     show_figure(figure, alt="a")
     svg = shown[0][0]["image/svg+xml"]
     assert svg.count(">$x_1 &lt;b&gt;&amp;<") == 3
+
+
+def test_a_png_goes_with_the_figure_for_viewers_without_svg(shown):
+    """Each figure also comes as a PNG, the same twice, as wide as the SVG in inches."""
+    for _ in range(2):
+        show_figure(make_figure(), alt="a")
+    one, other = (data["image/png"] for data, _ in shown)
+    assert one == other
+    head = base64.b64decode(one)
+    assert head.startswith(b"\x89PNG")
+    assert b"Software" not in head
+    assert int.from_bytes(head[16:20], "big") > 500

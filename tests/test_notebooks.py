@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from lstmstudy import paths
+from lstmstudy.claims.table import load_claims
 from lstmstudy.data.catalog import CATALOG
 from lstmstudy.grids import load_technique
 from lstmstudy.recipe import Recipe
@@ -61,6 +62,14 @@ def parameters(name):
 
 
 every_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
+
+
+@pytest.mark.parametrize("claim", load_claims().values(), ids=list(load_claims()))
+def test_every_claim_is_named_in_its_chapter(claim, request):
+    """The prose of the chapter that judges a claim has its id, from which the report leads to the table of claims."""
+    name = request.node.callspec.id
+    prose = [cell.source for cell in read(claim.chapter).cells if cell.cell_type == "markdown"]
+    assert any(f"`{name}`" in text for text in prose)
 
 
 def test_there_is_a_notebook_for_every_technique():

@@ -11,7 +11,7 @@ from matplotlib.collections import Collection
 from matplotlib.lines import Line2D
 
 from lstmstudy.figures.data import as_csv
-from lstmstudy.figures.svg import to_svg
+from lstmstudy.figures.svg import to_png, to_svg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CSV = "text/csv"
+PNG = "image/png"
 SVG = "image/svg+xml"
 _MANY = 1500  # points; what draws more becomes an image inside the SVG
 publish: Callable[..., None] = display  # IPython's function has no types
@@ -28,7 +29,8 @@ publish: Callable[..., None] = display  # IPython's function has no types
 def show_figure(fig: Figure, *, alt: str, title: str = "") -> None:
     """Display `fig` as one SVG that carries `alt`, beside it its numbers as CSV, then close it.
 
-    What draws very many points becomes an image inside the SVG, so that its size stays bounded.
+    What draws very many points becomes an image inside the SVG, so that its size stays bounded. A PNG goes with
+    it for viewers that show no SVG, as JupyterLab does in a notebook that somebody else executed.
 
     Args:
         fig: The figure; ``ax.figure`` of what a plot function returned.
@@ -44,6 +46,7 @@ def show_figure(fig: Figure, *, alt: str, title: str = "") -> None:
         for artist in fig.findobj(_draws_many_points):
             artist.set_rasterized(True)
         data, numbers = {SVG: to_svg(fig, title=sentence), "text/plain": sentence}, as_csv(fig)
+        data[PNG] = to_png(fig)
     finally:
         plt.close(fig)
     about = {"alt": sentence}
