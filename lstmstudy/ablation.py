@@ -260,6 +260,10 @@ class Ablation:
     ) -> Effect:
         """Return the effect of an arm on one task, or on all of them with equal weight; see `log_ratios`."""
         tasks = [task] if task else [info.name for info in self.infos if self.fits(arm, info.name)]
+        if not tasks:
+            raise MissingRunsError(
+                f"No unit of any task has all its runs; `make report` trains them. Received: arm={arm.name!r}"
+            )
         values = {name: self.log_ratios(arm, name, part=part, control=control) for name in tasks}
         return self.effect_of(values, arm, task or ALL_TASKS)
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import functools
-import gzip
 import json
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
 from lstmstudy.execution import Execution, code_inputs, execute_all, file_inputs, text_hash
-from lstmstudy.gaps import diverged_runs, missing_runs, recipe_name
+from lstmstudy.gaps import recipe_name
 from lstmstudy.missing import train_missing
+from lstmstudy.pace import expected_seconds
 from lstmstudy.params import ParamsError
-from lstmstudy.plan import COMPARISON, METHODS, Plan, expected_seconds, make_plan, task_cache
+from lstmstudy.plan import COMPARISON, METHODS, Plan, make_plan, task_cache
 from lstmstudy.progress import minutes
-from lstmstudy.provenance import citation, facts, lines, parameters, write_provenance
 from lstmstudy.store import MissingRunsError, RunStore
 from lstmstudy.verdicts.words import verdict_lines
 from lstmstudy.workers import Failure, local_lanes
@@ -25,7 +24,7 @@ from lstmstudy.workers import Failure, local_lanes
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lstmstudy.report import About, Chapter
+    from lstmstudy.report import Chapter
     from lstmstudy.runs import Outcome, Run
     from lstmstudy.verdicts.document import Findings
 
@@ -80,7 +79,8 @@ def build(profile: str, only: str | None = None) -> int:
         0, or 1 if a notebook failed, a run is missing, the rule gives more false verdicts than it promises,
         or the report is too large to share; it is written all the same.
     """
-    from lstmstudy.report import LIMIT
+    from lstmstudy.about import about_report
+    from lstmstudy.report import LIMIT, build_pages, build_report
     from lstmstudy.report import findings as said
     from lstmstudy.report.markdown import inline_html, plain
     from lstmstudy.verdicts.findings import false_rates
@@ -118,9 +118,11 @@ def build(profile: str, only: str | None = None) -> int:
         )
     errors = _execute(executions)
     chapters = _chapters(executions, errors)
-    about = _about(plan, findings, state, failures, folder)
+    about = about_report(plan, findings, folder, runs=state.runs, stored=state.stored, failures=failures)
     page = folder / (f"notebooks/{only}.html" if only else "report.html")
-    size = _render(chapters, about, page, alone=only is not None)
+    if only is None:
+        build_pages(chapters, about, summary=COMPARISON, folder=folder / "notebooks")
+    size = build_report(chapters, about, summary=COMPARISON, out=page)
     wrong = [f"the rule is not honest: {rate}, and 5 % were promised" for rate in false_rates(findings)]
     if size > LIMIT:
         wrong.append(f"{paths.relative(page)} has {size / 1e6:.1f} MB, and {LIMIT / 1e6:.0f} were promised")
@@ -233,42 +235,6 @@ def _chapters(executions: dict[str, Execution], errors: dict[str, str | None]) -
             errors[name] = errors[name] or f"{paths.relative(path)} is no notebook: {error}".splitlines()[0]
         chapters.append(Chapter(name, notebook, errors[name]))
     return chapters
-
-
-def _about(plan: Plan, findings: Findings, state: Missing, failures: list[Failure], folder: Path) -> About:
-    """Return what the pages say beside their chapters."""
-    from lstmstudy.report import About
-    from lstmstudy.verdicts.findings import FINDINGS
-    from lstmstudy.verdicts.tables import RUNS, read_tables
-
-    origin = write_provenance(plan, folder)
-    runs = (folder / RUNS).read_bytes()
-    return About(
-        profile=plan.profile.name,
-        evidence=any(claim.judged for claim in findings.claims),
-        facts=facts(plan, findings),
-        claims=[claim.id for claim in findings.claims],
-        missing=missing_runs(plan, state.runs, state.stored, failures),
-        diverged=diverged_runs(plan, state.runs, read_tables(folder).runs),
-        problems=findings.problems,
-        provenance=lines(origin),
-        parameters=parameters(origin),
-        citation=citation(origin),
-        downloads={f"{RUNS}.gz": gzip.compress(runs, mtime=0), FINDINGS: (folder / FINDINGS).read_bytes()},
-    )
-
-
-def _render(chapters: list[Chapter], about: About, page: Path, *, alone: bool) -> int:
-    """Write the page, and of a whole report each chapter's own beside its notebook; return the size of the page."""
-    from lstmstudy.report import build_report
-
-    if alone:
-        return build_report(chapters, replace(about, downloads={}), summary=COMPARISON, out=page)
-    names = [chapter.name for chapter in chapters]
-    for chapter in chapters:
-        own = page.parent / "notebooks" / f"{chapter.name}.html"
-        build_report([chapter], replace(about, downloads={}), summary=COMPARISON, out=own, beside=names)
-    return build_report(chapters, about, summary=COMPARISON, out=page)
 
 
 def _notebooks(plan: Plan, only: str | None) -> dict[str, Path]:

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 _STARTS = 3  # a kernel that does not start is tried again
 _NOT_READ = (
+    "about.py",
     "build.py",
     "execution.py",
     "gaps.py",
+    "pace.py",
     "provenance.py",
     "__main__.py",
     "report",

@@ -20,13 +20,12 @@ from lstmstudy.techniques import TECHNIQUES
 from lstmstudy.tuned import load_tuned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from lstmstudy.data import Task
     from lstmstudy.params import Profile
     from lstmstudy.search import Entry
-    from lstmstudy.store import RunStore
     from lstmstudy.techniques import Technique
     from lstmstudy.tuned import Best, Tuned
 
@@ -34,8 +33,6 @@ BASELINE = "baseline"
 OVERFITTING = "00_overfitting"  # needs the baseline alone
 METHODS = "98_methods"  # needs what does nothing
 COMPARISON = "99_comparison"  # needs every arm
-_GUESS = 0.6  # seconds of a run before any was measured
-COMPILING = 2.5  # seconds that the first run of a structure takes beside its training
 
 
 @dataclass(frozen=True)
@@ -300,28 +297,3 @@ def make_plan(profile: str, *, store: Path = paths.STORE, folder: Path = paths.P
 def task_cache(store: Path) -> Path:
     """Return where prepared tasks lie, beside the outcomes."""
     return store / "tasks"
-
-
-def expected_seconds(missing: Sequence[Run], known: Iterable[Run], store: RunStore) -> float:
-    """Return how long the missing runs will train in sum, judged by stored runs of the same kind.
-
-    A run takes the mean of up to three stored runs of its task and structure, else of its task, else
-    of all, scaled by the number of epochs. Every structure among them is compiled once.
-    """
-    sample: dict[tuple[object, ...], list[float]] = {}
-    files = store.files()
-    for run in known:
-        if run.identity not in files or len(sample.get(run.group, ())) >= 3:
-            continue
-        record = store.record(run.identity)
-        if record is not None:
-            for key in (run.group, (run.task,), ()):
-                sample.setdefault(key, []).append(record["seconds"] / run.recipe.epochs)
-
-    def seconds(run: Run) -> float:
-        for key in (run.group, (run.task,), ()):
-            if key in sample:
-                return run.recipe.epochs * sum(sample[key]) / len(sample[key])
-        return _GUESS
-
-    return sum(map(seconds, missing)) + COMPILING * len({run.group for run in missing})

@@ -1,4 +1,7 @@
-"""A study whose outcomes are made, so that the right verdict is known."""
+"""A study whose outcomes are made, so that the right verdict is known.
+
+A test module has the fixture by ``pytest_plugins = ["judging"]``.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import dataclasses
 import shutil
 
 import numpy as np
+import pytest
 from engine import classification_task, forecasting_task, made_result, write_tuned
 
 from lstmstudy import paths
@@ -13,6 +17,7 @@ from lstmstudy.data import CATALOG
 from lstmstudy.params import load_profile
 from lstmstudy.plan import Plan
 from lstmstudy.runs import Outcome
+from lstmstudy.stats import calibration
 from lstmstudy.store import MissingRunsError, RunStore
 from lstmstudy.verdicts.bench import Bench
 from lstmstudy.verdicts.findings import _overlap
@@ -69,6 +74,15 @@ def name_of(run):
         form = settings.get("per") or settings.get("form") or settings.get("search") or ""
         words.append(f"{technique.name} {form}".strip())
     return " + ".join(words) or "baseline"
+
+
+@pytest.fixture(scope="module")
+def quick():
+    """Replay seldom: what such tests prove hangs on no rate."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"REPLAYS": 100, "EACH": 20, "STUDIES": 4, "UNITS": (6, 12, 18)}.items():
+            patch.setattr(calibration, name, value)
+        yield
 
 
 class Made:

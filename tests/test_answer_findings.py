@@ -13,22 +13,15 @@ from lstmstudy.ablation import Ablation
 from lstmstudy.figures.colour import PAPER
 from lstmstudy.figures.data import as_csv
 from lstmstudy.findings import answer, forest
-from lstmstudy.stats import calibration as replays
 from lstmstudy.verdicts.findings import study_findings
 from lstmstudy.verdicts.rows import rounded
+
+pytest_plugins = ["judging"]
+pytestmark = pytest.mark.usefixtures("quick")
 
 MINUS = "\N{MINUS SIGN}"
 STOPPING = PROFILE.replace("layer_norm, sham]", "layer_norm, early_stopping, sham]")
 SIDES = {"helps": -0.3, "harms": 0.3}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    """Replay seldom: what is proved here hangs on no rate."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"REPLAYS": 100, "EACH": 20, "STUDIES": 4}.items():
-            patch.setattr(replays, name, value)
-        yield
 
 
 @pytest.fixture(scope="module")

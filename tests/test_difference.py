@@ -10,9 +10,11 @@ from judging import HELPS, PROFILE, Made
 from lstmstudy.__main__ import main
 from lstmstudy.provenance import FILE as PROVENANCE
 from lstmstudy.report.difference import write_difference
-from lstmstudy.stats import calibration as replays
 from lstmstudy.verdicts.difference import difference
 from lstmstudy.verdicts.findings import FINDINGS, study_findings
+
+pytest_plugins = ["judging"]
+pytestmark = pytest.mark.usefixtures("quick")
 
 EVIL = "<img src=x onerror=alert(1)>"
 ORIGIN = {
@@ -31,15 +33,6 @@ other:
     - {arm: l1, control: baseline, expect: lower}
 """
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    """Replay seldom: what is proved here hangs on no rate."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"REPLAYS": 100, "EACH": 20, "STUDIES": 4}.items():
-            patch.setattr(replays, name, value)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -9,19 +9,12 @@ from judging import HELPS, PROFILE, Made
 
 from lstmstudy.gaps import EVERY, UNKNOWN, Gap, diverged_runs, missing_runs
 from lstmstudy.provenance import FILE, citation, facts, lines, parameters, write_provenance
-from lstmstudy.stats import calibration as replays
 from lstmstudy.verdicts.findings import study_findings
 from lstmstudy.verdicts.tables import read_tables
 from lstmstudy.workers import Failure
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    """Replay seldom: what is proved here hangs on no rate."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"REPLAYS": 100, "EACH": 20, "STUDIES": 4}.items():
-            patch.setattr(replays, name, value)
-        yield
+pytest_plugins = ["judging"]
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 @pytest.fixture(scope="module")

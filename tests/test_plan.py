@@ -10,14 +10,16 @@ from planning import changed, parameters, plan_of, refusal, shipped, task_of
 
 from lstmstudy import plan as module
 from lstmstudy.data import CATALOG, TASK_NAMES
+from lstmstudy.pace import COMPILING, expected_seconds
 from lstmstudy.params import ParamsError, profile_names
-from lstmstudy.plan import COMPILING, Arm, Unit, expected_seconds, make_plan, task_cache
+from lstmstudy.plan import Arm, Unit, make_plan, task_cache
 from lstmstudy.runs import Outcome, Result
 from lstmstudy.search import SearchRange
 from lstmstudy.store import RunStore
 from lstmstudy.techniques import Dropout, EarlyStopping, Permutation, Trio
 from lstmstudy.tuned import Found, Trained, Trial, Tuned, save_tuned
 
+LAST_TWO = ("98_methods", "99_comparison")  # chapters of tuned arms
 SMALL = """\
 tasks: [sunspots, digits_rows]
 techniques: [dropout, recurrent_dropout, early_stopping]
@@ -126,6 +128,7 @@ def test_the_runs_of_a_notebook_are_its_arms_times_tasks_times_units(small):
         "01_dropout": (1 + 2 + 1 + 1) * 2 * 2,
         "02_recurrent_variational_dropout": (1 + 3 + 1 + 3) * 2 * 2,
         "05_early_stopping": 1 * 2 * 2,
+        "98_methods": 1 * 2 * 2,
         "99_comparison": (1 + 1 + 3 + 1) * 2 * 2,
     }
     assert len(small.all_runs) == (1 + 2 + 3 + 1 + 1 + 3) * 2 * 2
@@ -133,23 +136,23 @@ def test_the_runs_of_a_notebook_are_its_arms_times_tasks_times_units(small):
 
 @pytest.mark.parametrize("name", ["small", "mine", "wide"])
 def test_every_run_of_a_notebook_is_a_run_of_the_study(folder, name):
-    """The study is what its notebooks need, and the baseline is first in each chapter but the comparison."""
+    """The study is what its notebooks need; the baseline is first in each chapter, the tuned one in the last two."""
     plan = plan_of(folder, name)
     needed = {identity for arms in plan.notebooks.values() for identity in plan.runs(arms)}
     assert plan.all_runs.keys() == needed
     for chapter, arms in plan.notebooks.items():
-        assert arms[0] == (plan.tuned_baseline if chapter == "99_comparison" else plan.baseline)
+        assert arms[0] == (plan.tuned_baseline if chapter in LAST_TWO else plan.baseline)
     assert all(run.identity == identity for identity, run in plan.all_runs.items())
 
 
 def test_a_baseline_that_notebooks_share_is_one_run(small):
-    """The baseline's runs are in every chapter but the comparison, which has the tuned one's, and count once."""
+    """The baseline's runs are in every chapter but the last two, which have the tuned one's, and count once."""
     baseline = small.runs([small.baseline]).keys()
     tuned = small.runs([small.tuned_baseline]).keys()
     assert len(baseline) == len(tuned) == 4
     assert not baseline & tuned
     for chapter, arms in small.notebooks.items():
-        assert (tuned if chapter == "99_comparison" else baseline) <= small.runs(arms).keys()
+        assert (tuned if chapter in LAST_TWO else baseline) <= small.runs(arms).keys()
     assert sum(not run.recipe.techniques for run in small.all_runs.values()) == 8
 
 
@@ -221,7 +224,7 @@ def test_an_arm_is_the_baseline_with_its_technique(mine):
 
 def test_a_profile_of_ones_own_has_the_chapters_of_its_techniques(mine):
     """A chapter without arms in the profile is none of its notebooks."""
-    assert list(mine.notebooks) == ["00_overfitting", "01_dropout", "05_early_stopping", "99_comparison"]
+    assert list(mine.notebooks) == ["00_overfitting", "01_dropout", "05_early_stopping", *LAST_TWO]
     names = [arm.name for arm in mine.notebooks["99_comparison"]]
     assert names == ["baseline, tuned", "dropout per step, tuned", "early stopping, patience 2"]
     assert len(mine.all_runs) == (1 + 2 + 1 + 1) * 7

@@ -14,7 +14,8 @@ from engine import made_outcome, made_result, stand_in, write_tuned
 
 from lstmstudy import paths
 from lstmstudy.ablation import ALL_TASKS
-from lstmstudy.plan import COMPILING, expected_seconds, task_cache
+from lstmstudy.pace import COMPILING, expected_seconds
+from lstmstudy.plan import task_cache
 from lstmstudy.readings import READINGS
 from lstmstudy.stats import sample
 from lstmstudy.store import MissingRunsError, RunStore
@@ -118,8 +119,8 @@ def test_a_unit_uses_the_folds_in_turn(bench):
 def test_every_notebook_has_the_baseline_first_and_shares_its_runs(bench):
     """Baselines are planned once for all notebooks, and early stopping, which reads one, adds no run."""
     plan = bench.open().plan
-    comparison = plan.notebooks.pop("99_comparison")
-    assert comparison[0] == plan.tuned_baseline
+    comparison, methods = (plan.notebooks.pop(name) for name in ("99_comparison", "98_methods"))
+    assert comparison[0] == methods[0] == plan.tuned_baseline
     assert all(arms[0] == plan.baseline for arms in plan.notebooks.values())
     everything = plan.runs(arm for arms in (*plan.notebooks.values(), comparison) for arm in arms)
     assert len(everything) == (1 + 3 + 3 + 1 + 2 + 3) * 5 * 2  # grids, and what was tuned
@@ -172,17 +173,32 @@ def test_a_run_without_an_outcome_is_named_and_its_unit_enters_no_number(bench, 
     assert bench.trained[-1] == lost.identity
 
 
-def test_a_task_without_one_whole_unit_is_an_error(bench):
-    """Where nothing can be compared, the error says so instead of giving a number."""
+def test_a_task_without_one_whole_unit_is_left_out(bench):
+    """An effect is over the tasks that have a unit; a number of a task without one, or of no task, is an error."""
     opened = bench.open()
-    units = opened.plan.units("sunspots", 5)
-    bench.failing = {opened.plan.run(opened.baseline.recipe, unit).identity for unit in units}
+    units = {task: opened.plan.units(task, 5) for task in TASKS}
+
+    def failing(*tasks):
+        return {
+            opened.plan.run(opened.baseline.recipe, unit).identity for task in tasks for unit in units[task]
+        }
+
+    bench.failing = failing("sunspots")
     arm = opened.arm(Dropout(0.3))
     ablation = opened.ablate(arm)
-    with pytest.raises(MissingRunsError, match=r"Received: task='sunspots'$"):
-        ablation.effect(arm)
-    with pytest.raises(MissingRunsError, match=r"Received: task='sunspots'$"):
-        ablation.errors(opened.baseline, "sunspots")
+    assert [info.name for info in ablation.infos] == ["digits_rows"]
+    assert ablation.effect(arm).estimate == ablation.effect(arm, "digits_rows").estimate
+    for number in (ablation.errors, ablation.curves):
+        with pytest.raises(MissingRunsError, match=r"Received: task='sunspots'$"):
+            number(opened.baseline, "sunspots", part="test")
+    bench.failing = failing(*TASKS)
+    bench.store = bench.folder / "other" / "store"
+    for name in TASKS:
+        stand_in(task_cache(bench.store), name)
+    nothing = bench.open().ablate(arm)
+    assert nothing.infos == ()
+    with pytest.raises(MissingRunsError, match=r"Received: arm='dropout 0.3 per step'$"):
+        nothing.effect(arm)
 
 
 def with_noise(result, rng):

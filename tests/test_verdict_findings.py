@@ -20,10 +20,12 @@ from lstmstudy.findings import (
     validation_optima,
     verdict_table,
 )
-from lstmstudy.stats import calibration as replays
 from lstmstudy.stats.expected_best import expected_best
 from lstmstudy.tuned import load_tuned, save_tuned
 from lstmstudy.verdicts.findings import study_findings
+
+pytest_plugins = ["judging"]
+pytestmark = pytest.mark.usefixtures("quick")
 
 CLAIMS = (
     HELPS
@@ -47,15 +49,6 @@ range:
 )
 WITH_SHAM = PROFILE.replace("layer_norm]\nunits", "layer_norm, sham]\nunits")
 MINUS = "\N{MINUS SIGN}"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    """Replay seldom: what is proved here hangs on no rate."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"REPLAYS": 100, "EACH": 20, "STUDIES": 4}.items():
-            patch.setattr(replays, name, value)
-        yield
 
 
 @pytest.fixture(scope="module")

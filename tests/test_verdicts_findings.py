@@ -12,7 +12,6 @@ from judging import HELPS, PROFILE, TASKS, Made
 from pydantic import ValidationError
 
 from lstmstudy.readings import Validation, read
-from lstmstudy.stats import calibration
 from lstmstudy.verdicts import findings as module
 from lstmstudy.verdicts.document import Findings, RateFound
 from lstmstudy.verdicts.findings import (
@@ -37,6 +36,9 @@ from lstmstudy.verdicts.tables import (
 )
 from lstmstudy.verdicts.words import amount, verdict_lines
 
+pytest_plugins = ["judging"]
+pytestmark = pytest.mark.usefixtures("quick")
+
 CLAIMS = (
     HELPS
     + """\
@@ -57,15 +59,6 @@ shown:
 """
 )
 WITH_SHAM = PROFILE.replace("layer_norm]\nunits", "layer_norm, sham]\nunits")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    """Replay seldom: what is proved here hangs on no rate."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"REPLAYS": 100, "EACH": 20, "STUDIES": 4, "UNITS": (6, 12, 18)}.items():
-            patch.setattr(calibration, name, value)
-        yield
 
 
 @pytest.fixture(scope="module")

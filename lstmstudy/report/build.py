@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +105,21 @@ def build_report(
     data = page.encode()
     write_whole(out, data)
     return len(data)
+
+
+def build_pages(chapters: Sequence[Chapter], about: About, *, summary: str, folder: Path) -> None:
+    """Write each chapter as a page of its own, whose links lead to the pages of the others.
+
+    Args:
+        chapters: The executed notebooks.
+        about: What stands around them; downloads are left to the report.
+        summary: Name of the chapter with the table of claims.
+        folder: Where to write them; it exists.
+    """
+    names = [chapter.name for chapter in chapters]
+    light = replace(about, downloads={})
+    for chapter in chapters:
+        build_report([chapter], light, summary=summary, out=folder / f"{chapter.name}.html", beside=names)
 
 
 def _entry(section: Section, summary: str, known: set[str]) -> dict[str, Any]:

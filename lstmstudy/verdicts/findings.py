@@ -11,30 +11,26 @@ import numpy as np
 
 from lstmstudy import paths
 from lstmstudy.atomic import write_whole
-from lstmstudy.claims.table import FILE, Contrast
-from lstmstudy.grids import load_technique
+from lstmstudy.claims.table import FILE
 from lstmstudy.plan import COMPARISON
 from lstmstudy.source import source_digest
 from lstmstudy.stats.calibration import Pool, Rate, power, sham_rates, sign_flip_rate
 from lstmstudy.stats.sign_flips import ALPHA
 from lstmstudy.verdicts.bench import Bench
-from lstmstudy.verdicts.contrasts import Judgement, contrast_found, finite_or_none, sample_of
+from lstmstudy.verdicts.compared import MARGIN, costs_found, finite_mean, techniques_found
+from lstmstudy.verdicts.contrasts import Judgement, contrast_found, finite_or_none
 from lstmstudy.verdicts.document import (
-    ArmCost,
     Calibration,
     Findings,
     PowerFound,
     RateFound,
     RunCount,
     TaskFacts,
-    TechniqueFound,
 )
 from lstmstudy.verdicts.judging import claims_found, ordered, questions
 from lstmstudy.verdicts.rows import (
     DECLARED,
     SHAM,
-    TECHNIQUE,
-    VALIDATION,
     contrast_rows,
     rounded,
     sham_contrasts,
@@ -52,16 +48,17 @@ if TYPE_CHECKING:
     from lstmstudy.verdicts.rows import Row
 
 FINDINGS, SCHEMA, STAMP = "findings.json", "findings.schema.json", "findings.stamp"
-MARGIN = 0.05  # of the techniques that do nothing, as of the claims
 # Packages and modules that no finding rests on.
 _BESIDE = (
     "figures",
     "findings",
     "report",
     "semantics",
+    "about",
     "build",
     "execution",
     "gaps",
+    "pace",
     "provenance",
     "__main__",
     "__init__",
@@ -129,14 +126,14 @@ def found(plan: Plan, tables: Tables, problems: Sequence[str]) -> Findings:
         tuned=plan.tuned_notes,
         tasks=tuple(_facts(plan, tables, name) for name in plan.profile.tasks),
         claims=tuple(claims),
-        techniques=tuple(_techniques(plan, rows, overlap)),
+        techniques=tuple(techniques_found(plan, rows, overlap)),
         runs=RunCount(
             planned=len(plan.all_runs),
             stored=len(tables.runs),
             diverged=sum(bool(row["diverged"]) for row in tables.runs),
         ),
         calibration=_calibration(plan, rows, family, overlap),
-        arms=tuple(_costs(tables, plan.tuned_baseline.name)),
+        arms=tuple(costs_found(tables, plan.tuned_baseline.name)),
         problems=tuple(problems),
     )
 
@@ -210,35 +207,10 @@ def _facts(plan: Plan, tables: Tables, name: str) -> TaskFacts:
         folds=len({unit.fold for unit in units}),
         training=round(np.mean([len(fold.train.y) for fold in task.folds])),
         test=round(np.mean([len(fold.test.y) for fold in task.folds])),
-        baseline=finite_or_none(_mean(np.array([errors[row["runs"]] for row in own]))),
+        baseline=finite_or_none(finite_mean(np.array([errors[row["runs"]] for row in own]))),
         simple=best,
         simple_error=finite_or_none(simple[best]),
     )
-
-
-def _techniques(plan: Plan, rows: Sequence[Row], overlap: dict[str, float]) -> list[TechniqueFound]:
-    """Return every compared technique against its control; of the ways to read, the one that validation chooses."""
-    bench, found = Judgement(overlap), dict[str, tuple[float, TechniqueFound]]()
-    for number, arm in enumerate(plan.compared_arms):
-        own = contrast_rows(rows, TECHNIQUE, number, DECLARED)
-        if arm.technique is None or arm.control is None or not own:
-            continue
-        words, control = (each.name.replace(", tuned", "") for each in (arm, arm.control))
-        reading = "last" if arm.control.reading == "last" and "last" not in control else None
-        contrast = Contrast(arm=words, control=control, expect="lower", control_reading=reading)
-        judged = bench.judged(contrast, MARGIN, own)
-        technique = TechniqueFound(
-            arm=words,
-            technique=arm.technique.name,
-            chapter=load_technique(arm.technique.name, plan.folder).notebook,
-            effect=contrast_found(judged, judged.whole.p),
-        )
-        chosen = contrast_rows(rows, TECHNIQUE, number, VALIDATION)
-        rank = sample_of(chosen).estimate if chosen else 0.0
-        key = arm.technique.name if chosen else words
-        if key not in found or rank < found[key][0]:
-            found[key] = (rank, technique)
-    return [technique for _, technique in found.values()]
 
 
 def _calibration(
@@ -284,57 +256,3 @@ def _pool(shams: Sequence[Sequence[Row]]) -> Pool:
         errors[task] = np.log([baseline, *([rows[seed].arm for seed in seeds] for rows in by_arm)])
         folds[task] = np.array([by_arm[0][seed].fold for seed in seeds])
     return Pool(errors, folds)
-
-
-def _costs(tables: Tables, control: str) -> list[ArmCost]:
-    """Return what each arm of the comparison costs beside the baseline, on the tasks that have both."""
-    runs = {row["run"]: row for row in tables.runs}
-    arms = [row for row in tables.arms if row["chapter"] == COMPARISON]
-    names = list(dict.fromkeys(row["arm"] for row in arms))
-    baseline = {
-        task: _means(arms, runs, control, task)
-        for task in dict.fromkeys(row["task"] for row in arms if row["arm"] == control)
-    }
-    costs = []
-    for name in names:
-        own = [row for row in arms if row["arm"] == name]
-        tasks = [task for task in dict.fromkeys(row["task"] for row in own) if task in baseline]
-        if not tasks:
-            continue
-        ratios = np.array([_means(arms, runs, name, task) / baseline[task] for task in tasks])
-        failed = [bool(runs[run]["diverged"]) for row in own for run in row["runs"].split()]
-        parameters, updates = (_mean(column) for column in ratios.T)
-        costs.append(
-            ArmCost(
-                arm=name,
-                parameters=finite_or_none(parameters),
-                updates_to_best=finite_or_none(updates),
-                failed=sum(failed),
-                runs=len(failed),
-            )
-        )
-    return costs
-
-
-def _means(
-    arms: Sequence[dict[str, str]], runs: dict[str, dict[str, str]], name: str, task: str
-) -> np.ndarray:
-    """Return parameters, and updates up to the epoch that is read, as means over the units of an arm on a task."""
-    found = []
-    for row in arms:
-        if (row["arm"], row["task"]) != (name, task):
-            continue
-        models = [runs[run] for run in row["runs"].split()]
-        kept = [model.get(f"{row['reading']} epoch", "") for model in models]
-        updates = [
-            float(epoch) * float(model["updates"]) if epoch else np.nan
-            for epoch, model in zip(kept, models, strict=True)
-        ]
-        found.append((sum(float(model["parameters"] or "nan") for model in models), sum(updates)))
-    return np.array([_mean(column) for column in np.array(found).T])
-
-
-def _mean(values: np.ndarray) -> float:
-    """Return the mean of the finite values; NaN if there is none."""
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else float("nan")
