@@ -13,7 +13,7 @@ from lstmstudy.report.difference import write_difference
 from lstmstudy.verdicts.difference import difference
 from lstmstudy.verdicts.findings import FINDINGS, study_findings
 
-pytest_plugins = ["judging"]
+pytest_plugins = ["browser", "judging"]
 pytestmark = pytest.mark.usefixtures("quick")
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -143,6 +143,18 @@ def test_the_page_shows_what_differs_as_text(reports, tmp_path):
     write_difference(*reports, again)
     write_difference(*reports, out)
     assert again.read_bytes() == out.read_bytes()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_accessible_and_loads_nothing(reports, visit, tmp_path, scheme):
+    """In a browser without a network axe finds nothing, the console is empty, and a phone needs no sideways scrolling."""
+    out = tmp_path / "diff.html"
+    write_difference(*reports, out)
+    visited = visit(out, scheme=scheme, width=360, height=740)
+    assert visited.violations() == []
+    assert visited.messages == []
+    assert visited.requests == [f"file://{out}"]
+    assert visited.page.evaluate("document.documentElement.scrollWidth") == 360
 
 
 def test_the_command_says_what_changed_and_where_the_page_is(reports, tmp_path, capsys):
