@@ -15,9 +15,9 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """Return a running browser."""
+    """Return a running browser; it ends with its module, as its event loop would be in the way of other tests."""
     program = next((found for name in NAMES if (found := shutil.which(name))), None)
     if program is None:
         message = f"no browser is installed; looked for {', '.join(NAMES)}"
