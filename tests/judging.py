@@ -22,7 +22,7 @@ from lstmstudy.store import MissingRunsError, RunStore
 from lstmstudy.verdicts.bench import Bench
 from lstmstudy.verdicts.findings import _overlap
 from lstmstudy.verdicts.judging import claims_found
-from lstmstudy.verdicts.rows import unit_rows
+from lstmstudy.verdicts.rows import TECHNIQUE, unit_rows
 
 TASKS = ("sunspots", "mackey_glass", "digits_rows")
 PROFILE = """\
@@ -152,10 +152,10 @@ class Made:
         return Outcome(run.identity, self.change(run, result), record)
 
     def rows(self):
-        """Return the table of units."""
+        """Return the table of units, those of claims and of techniques that do nothing."""
         rows, problems = unit_rows(Bench(self.plan, self.outcome))
         self.problems = problems
-        return rows
+        return [row for row in rows if row.claim != TECHNIQUE]
 
     def found(self, rows=None):
         """Return the claims with their verdicts, by id."""

@@ -70,8 +70,8 @@ def test_the_numbers_of_a_figure_are_displayed_with_it(shown):
     show_figure(plt.figure(), alt="b")
     assert numbers.splitlines()[1].startswith("test,RMSE,1,2.5,")
     assert shown[0][0]["text/csv"] == numbers
-    assert shown[0][0].keys() == {"image/svg+xml", "text/plain", "text/csv"}
-    assert shown[1][0].keys() == {"image/svg+xml", "text/plain"}
+    assert shown[0][0].keys() == {"image/svg+xml", "image/png", "text/plain", "text/csv"}
+    assert shown[1][0].keys() == {"image/svg+xml", "image/png", "text/plain"}
 
 
 def test_the_title_stands_above_the_figure(shown):

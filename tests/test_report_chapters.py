@@ -142,7 +142,7 @@ def test_code_for_reading_stands_above_its_output_and_other_code_below():
 def test_finding_is_set_off():
     """What say() displayed stands in a box of its own, with its Markdown rendered."""
     body = render(code("say(x)", shown(FINDING, text_markdown="**6 %** less", text_plain="p"))).body
-    assert '<div class="finding"><p><strong>6 %</strong> less</p>' in body
+    assert '<div class="finding"><p><strong>6\N{NO-BREAK SPACE}%</strong> less</p>' in body
 
 
 def test_findings_are_collected():
