@@ -3,6 +3,7 @@ from .figures import say as say
 from .figures import show_figure as show_figure
 from .figures import table as table
 from .findings import added_and_removed as added_and_removed
+from .findings import advice as advice
 from .findings import answer as answer
 from .findings import arm_curves as arm_curves
 from .findings import augmented_examples as augmented_examples

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from lstmstudy import paths
 from lstmstudy.claims.table import load_claims
+from lstmstudy.data.own import OwnTask
 from lstmstudy.design import DesignScope, arm_names, load_design
 from lstmstudy.grids import load_technique, technique_grid
 from lstmstudy.search import Tuning, entry_key
@@ -55,7 +56,7 @@ Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=2048)], ...], *LIST]
 class Profile(Section):
     """How big a study is: tasks, techniques, units of each comparison, network and training.
 
-    `name` is the stem of the file. Tuned arms are compared on `tasks` with `units` units each: those in
+    `name` is the stem of the file. `task` is one of the user's own data, beside or instead of `tasks`. Tuned arms are compared on `tasks` with `units` units each: those in
     `compared`, by name such as ``"dropout per=step"`` or by technique, or all if it is left out. Grids are
     trained as `description` says, or else just so; designs as `designs` says by name. `grids` has, by technique and
     setting, the values that replace those of the technique's own file. `unjudged` names claims whose arms are left
@@ -63,7 +64,10 @@ class Profile(Section):
     """
 
     name: str
-    tasks: Names = Field(description="a list of names of tasks, at least one, each once")
+    tasks: Names = Field(default=(), description="a list of names of tasks, at least one, each once")
+    task: OwnTask | None = Field(
+        default=None, description="a mapping with the keys csv or parquet, kind and what it needs"
+    )
     techniques: Names = Field(description="a list of names of techniques, at least one, each once")
     compared: Names | None = Field(
         default=None, description="a list of tuned arms or techniques, at least one, each once"
@@ -87,7 +91,7 @@ class Profile(Section):
     @property
     def described(self) -> Description:
         """Where and how often the grids are trained."""
-        return self.description or Description(tasks=self.tasks, units=self.units)
+        return self.description or Description.model_construct(tasks=self.tasks, units=self.units)
 
     def compares(self, technique: str, key: str) -> bool:
         """Whether the tuned arm of this key, as `lstmstudy.search.entry_key` names it, is compared."""
@@ -123,6 +127,12 @@ def load_profile(name: str, folder: Path = paths.PARAMS) -> Profile:
         note = f"A file params/{name}.yaml would create it. "
         raise ParamsError(unknown("profile", name, names, note, where))
     profile = load(Profile, path)
+    if not profile.tasks and profile.task is None:
+        given = sorted(profile.model_fields_set - {"name"})
+        raise ParamsError(
+            f"{where}: missing key `tasks`. Expected a list of names of tasks, at least one, each once; or a `task` "
+            f"of your own. Received: keys={shown(given)}"
+        )
     _check_names(profile, where)
     for technique in profile.techniques:
         grid_of(profile, technique, folder)

@@ -10,6 +10,7 @@ from lstmstudy import params, paths
 from lstmstudy.arms import Arm, Unit
 from lstmstudy.claims.arms import claim_arms
 from lstmstudy.data import open_task
+from lstmstudy.data.own_task import prepare_own
 from lstmstudy.design import design_arms, load_design
 from lstmstudy.grids import load_technique, search_title, settings_of
 from lstmstudy.recipe import Recipe
@@ -287,11 +288,14 @@ def make_plan(profile: str, *, store: Path = paths.STORE, folder: Path = paths.P
     Raises:
         ParamsError: If anything in the parameters is wrong.
     """
-    checked = params.load_profile(profile, folder)
+    checked, cache = params.load_profile(profile, folder), task_cache(store)
+    if checked.task is not None:
+        own = prepare_own(checked.task, paths.ROOT, cache)
+        checked = checked.model_copy(update={"tasks": (*checked.tasks, own)})
     names = [*checked.tasks, *checked.described.tasks]
     for name, scope in checked.designs.items():
         names += scope.tasks or load_design(name, folder).tasks or ()
-    return Plan(checked, {name: open_task(name, task_cache(store)) for name in dict.fromkeys(names)}, folder)
+    return Plan(checked, {name: open_task(name, cache) for name in dict.fromkeys(names)}, folder)
 
 
 def task_cache(store: Path) -> Path:

@@ -12,7 +12,7 @@ from matplotlib import pyplot as plt
 from lstmstudy.ablation import Ablation
 from lstmstudy.figures.colour import PAPER
 from lstmstudy.figures.data import as_csv
-from lstmstudy.findings import answer, forest
+from lstmstudy.findings import advice, answer, forest
 from lstmstudy.verdicts.findings import study_findings
 from lstmstudy.verdicts.rows import rounded
 
@@ -181,3 +181,43 @@ def test_a_study_without_techniques_says_so(made):
     assert (
         forest(made.findings.model_copy(update={"techniques": ()})) == "This profile compares no technique."
     )
+
+
+def test_advice_is_what_validation_chooses_on_each_task(made):
+    """The chosen arm has the lowest validation error of all, and its test effect is told as the ablation has it."""
+    for each, said in zip(made.findings.advice, advice(made.findings), strict=True):
+        arms = [arm for arm in made.plan.compared_arms if not arm.technique.is_reading]
+        found = {
+            arm.name: Ablation(made.plan, made.outcome, [arm])
+            .effect(arm, each.task, part="validation")
+            .estimate
+            for arm in arms
+        }
+        best = min(found, key=found.get)
+        assert each.compared == len(arms)
+        if found[best] >= 0:
+            assert (each.arm, each.effect) == ("baseline", None)
+            assert "use no regularizer" in said
+            continue
+        assert each.arm == best.replace(", tuned", "")
+        arm = next(arm for arm in arms if arm.name == best)
+        effect = Ablation(made.plan, made.outcome, [arm]).effect(arm, each.task)
+        assert each.effect.estimate == pytest.approx(effect.estimate, abs=5e-6)
+        assert f"use {each.arm} (" in said
+
+
+def test_advice_is_honest_where_a_simple_method_wins_or_nothing_is_shown(made):
+    """A better simple method is to be used; an open question says how many units would settle it."""
+    (first, *_), (task, *_) = made.findings.advice, made.findings.tasks
+    better = task.model_copy(update={"simple_error": 0.5 * first.error})
+    said = advice(made.findings.model_copy(update={"tasks": (better,)}))
+    assert len(said) == 1
+    assert "which needs no network, has a lower test error" in said[0]
+    worse = task.model_copy(update={"simple_error": 2 * first.error})
+    unclear = first.model_copy(
+        update={"effect": None, "units_needed": 40.4, "same": ("a", "b", "c", "d", "e", "f")}
+    )
+    said = advice(made.findings.model_copy(update={"tasks": (worse,), "advice": (unclear,)}))[0]
+    assert "lower test error" not in said
+    assert "about 40 would show" in said
+    assert "a, b, c, d and 2 more" in said

@@ -8,20 +8,18 @@ import json
 import os
 import sys
 import tempfile
-from dataclasses import fields
+from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmstudy.data.task import Fold, Part, Task, digest
+from lstmstudy.data.task import Fold, Part, Task, TaskInfo, digest
 from lstmstudy.source import source_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from lstmstudy.data.task import TaskInfo
 
 MODULES = (  # whatever can change an array or a reference
     "lstmstudy.data.build",
@@ -29,6 +27,16 @@ MODULES = (  # whatever can change an array or a reference
     "lstmstudy.data.catalog",
     "lstmstudy.data.folds",
     "lstmstudy.data.mackey_glass",
+    "lstmstudy.data.own",
+    "lstmstudy.data.own_cells",
+    "lstmstudy.data.own_columns",
+    "lstmstudy.data.own_csv",
+    "lstmstudy.data.own_sequences",
+    "lstmstudy.data.own_series",
+    "lstmstudy.data.own_spacing",
+    "lstmstudy.data.own_table",
+    "lstmstudy.data.own_task",
+    "lstmstudy.data.own_times",
     "lstmstudy.data.realizations",
     "lstmstudy.data.references",
     "lstmstudy.data.schemes",
@@ -77,6 +85,7 @@ def write_task(path: Path, task: Task) -> None:
         "references": task.references,
         "floor": task.floor,
         "content": task.content,
+        "info": asdict(task.info),
     }
     arrays = _joined(task.folds)
     arrays["meta"] = np.array(json.dumps(meta))
@@ -94,8 +103,20 @@ def write_task(path: Path, task: Task) -> None:
         raise
 
 
-def read_task(path: Path, info: TaskInfo) -> Task:
+def stored_task(folder: Path, name: str) -> Task | None:
+    """Return a task from its file in `folder`, with the facts that are stored there; None if it is absent or damaged."""
+    try:
+        return read_task(cache_path(folder, name))
+    except Exception:  # noqa: BLE001 - a damaged archive can fail anywhere in its reader
+        return None
+
+
+def read_task(path: Path, info: TaskInfo | None = None) -> Task:
     """Return the task stored at `path`.
+
+    Args:
+        path: Its file.
+        info: Its facts; those that are stored if None.
 
     Raises:
         ValueError: If the checksum inside does not fit; other errors if the file is no whole archive.
@@ -103,10 +124,13 @@ def read_task(path: Path, info: TaskInfo) -> Task:
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         arrays = dict(file)
     expected = arrays.pop("checksum").item()
+    stored = json.loads(arrays["meta"].item())
+    info = info or TaskInfo(**stored["info"])
     if digest(arrays, info.name) != expected:
         msg = f"The checksum of a cached task fits its arrays. Received: checksum={expected}"
         raise ValueError(msg)
-    meta: dict[str, Any] = json.loads(arrays.pop("meta").item())
+    meta: dict[str, Any] = stored
+    arrays.pop("meta")
     parts = zip(*(_parts(arrays, part) for part in PARTS), meta["scalers"], strict=True)
     folds = tuple(Fold(*each, *scaler) for *each, scaler in parts)
     floor = None if meta["floor"] is None else tuple(meta["floor"])

@@ -6,7 +6,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from lstmstudy.data.build import build_task
-from lstmstudy.data.cache import cached_task
+from lstmstudy.data.cache import cached_task, stored_task
 from lstmstudy.data.schemes import FOLDS
 from lstmstudy.data.task import TaskInfo
 
@@ -189,13 +189,15 @@ def open_task(name: str, cache: Path | None = None) -> Task:
     """Return the named task.
 
     Args:
-        name: One of `TASK_NAMES`.
+        name: One of `TASK_NAMES`, or that of a task which was made from a user's table and lies in `cache`.
         cache: A folder that keeps built tasks; opening one again takes milliseconds and loads none of the
             libraries that the data came from. None builds it afresh.
 
     Raises:
         ValueError: If the name is unknown.
     """
+    if name not in CATALOG and cache is not None and (own := stored_task(cache, name)) is not None:
+        return own
     if name not in CATALOG:
         near = difflib.get_close_matches(name, TASK_NAMES, n=1, cutoff=0.0)[0]
         msg = f"Expected one of: {', '.join(TASK_NAMES)}. Did you mean {near!r}? Received: task={name!r}"

@@ -12,6 +12,8 @@ from lstmstudy.data.task import Fold, Part
 from lstmstudy.data.windows import cut_windows, fit_scaler, modelled_series
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from lstmstudy.data.sources import Sequences
@@ -41,11 +43,7 @@ def rolling_origins(n: int, n_folds: int) -> tuple[Bounds, ...]:
 
 
 def forecasting_fold(series: npt.NDArray[np.float64], bounds: Bounds, info: TaskInfo) -> Fold:
-    """Return the fold of a modelled series whose targets are split at `bounds`.
-
-    Inputs may reach back over a border, never forward. The targets of a part end horizon - 1 steps before
-    the next part begins: later ones are not known yet when the first forecast of that part is made. Mean
-    and standard deviation come from the values up to the last training target.
+    """Return the fold of a modelled series whose targets are split at `bounds`; see `joined_fold`.
 
     Args:
         series: Floats (n,), without gaps.
@@ -55,33 +53,67 @@ def forecasting_fold(series: npt.NDArray[np.float64], bounds: Bounds, info: Task
     Raises:
         ValueError: If the series is too short for one target in each part.
     """
-    purge = info.horizon - 1
-    first = info.window + info.horizon - 1
-    targets = [
-        np.arange(first, bounds.validation - purge),
-        np.arange(bounds.validation, bounds.test - purge),
-        np.arange(bounds.test, bounds.stop),
-    ]
-    if not all(part.size for part in targets):
-        msg = (
-            f"{info.name}: each part needs at least one target after a window of {info.window} values. "
-            f"Take a longer series or a shorter window. Received: length={series.size}"
-        )
-        raise ValueError(msg)
-    center, scale = fit_scaler(series[: targets[0][-1] + 1])
-    standardised = (series - center) / scale
-    train, validation, test = (forecasting_part(standardised, part, info) for part in targets)
-    return Fold(train, validation, test, center=float(center), scale=float(scale))
+    return joined_fold([series[:, None]], [bounds], info)
+
+
+def joined_fold(series: Sequence[npt.NDArray[np.float64]], bounds: Sequence[Bounds], info: TaskInfo) -> Fold:
+    """Return the fold of several modelled series, each split at its own bounds; the first channel is forecast.
+
+    Inputs may reach back over a border, never forward. The targets of a part end horizon - 1 steps before
+    the next part begins: later ones are not known yet when the first forecast of that part is made. Mean
+    and standard deviation of each channel come from the values up to the last training target of each series.
+
+    Args:
+        series: Floats (n, F) each, without gaps. Positions of targets count through all of them, end to end.
+        bounds: Where the parts of each begin.
+        info: For its window and horizon.
+
+    Raises:
+        ValueError: If a series is too short for one target in each part.
+    """
+    purge, first = info.horizon - 1, info.window + info.horizon - 1
+    parts: list[list[npt.NDArray[np.int64]]] = [[], [], []]
+    known, start = [], 0
+    for values, bound in zip(series, bounds, strict=True):
+        targets = [
+            np.arange(first, bound.validation - purge),
+            np.arange(bound.validation, bound.test - purge),
+            np.arange(bound.test, bound.stop),
+        ]
+        if not all(part.size for part in targets):
+            msg = (
+                f"{info.name}: each part needs at least one target after a window of {info.window} values. "
+                f"Take a longer series or a shorter window. Received: length={len(values)}"
+            )
+            raise ValueError(msg)
+        known.append(values[: targets[0][-1] + 1])
+        for part, own in zip(parts, targets, strict=True):
+            part.append(own + start)
+        start += len(values)
+    everything, learned = np.concatenate(series), np.concatenate(known)
+    several = info.n_features > 1
+    center, scale = fit_scaler(learned if several else learned.ravel(), per_channel=several)
+    standardised = (everything - center) / scale
+    train, validation, test = (forecasting_part(standardised, np.concatenate(part), info) for part in parts)
+    return Fold(train, validation, test, center=float(center.flat[0]), scale=float(scale.flat[0]))
 
 
 def forecasting_part(
     standardised: npt.NDArray[np.float64], targets: npt.NDArray[np.int64], info: TaskInfo
 ) -> Part:
-    """Return the samples of some targets of a standardised series: the window before each, and its value."""
+    """Return the samples of some targets of a standardised series: the window before each, and its value.
+
+    Args:
+        standardised: Floats (n,) or (n, F), of which the first channel is forecast.
+        targets: Positions in it.
+        info: For its window and horizon.
+    """
+    channels = standardised.reshape(len(standardised), -1)
+    windows = [cut_windows(channel, targets, info.window, info.horizon) for channel in channels.T]
     return Part(
-        x=cut_windows(standardised, targets, info.window, info.horizon).astype(np.float32),
+        x=np.concatenate(windows, axis=2).astype(np.float32),
         lengths=np.full(targets.size, info.window, dtype=np.int32),
-        y=standardised[targets, None].astype(np.float32),
+        y=channels[targets, :1].astype(np.float32),
         indices=targets.astype(np.int64),
     )
 

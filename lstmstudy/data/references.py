@@ -41,6 +41,8 @@ def autoregression(
     order: int,
     fit_stop: int,
     horizon: int = 1,
+    *,
+    fitted: npt.NDArray[np.int64] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Return the forecasts of an AR(order) with intercept, by ordinary least squares.
 
@@ -52,6 +54,7 @@ def autoregression(
         order: Number of lags.
         fit_stop: Fitted on targets before this position; nothing later is read.
         horizon: Steps from the newest lag to the target.
+        fitted: Only on these targets, such as those whose lags lie in a series of their own; all if None.
 
     Returns:
         Floats (n_targets,), in the unit of the series.
@@ -62,8 +65,8 @@ def autoregression(
         lags = cut_windows(series, positions, order, horizon)[:, :, 0]
         return np.column_stack([np.ones(positions.size), lags])
 
-    fitted = np.arange(order + horizon - 1, fit_stop)
-    model = OLS(series[fitted], design(fitted)).fit()
+    known = np.arange(order + horizon - 1, fit_stop) if fitted is None else fitted
+    model = OLS(series[known], design(known)).fit()
     return np.asarray(model.predict(design(targets)), dtype=np.float64)
 
 
@@ -114,31 +117,35 @@ def _scores(
 
 
 def forecasting_references(
-    series: npt.NDArray[np.float64], fold: Fold, info: TaskInfo
+    series: npt.NDArray[np.float64], fold: Fold, info: TaskInfo, *, several: bool = False
 ) -> dict[str, dict[str, float]]:
     """Return RMSE and MAE on the fold's test part, in standardised units, of naive, seasonal and AR.
 
     Only the last learns something, so that only it has errors on the training part, such as ``"train rmse"``.
 
-    For a differenced series "naive" is zero change: the same forecast as the last value of the level.
+    For a differenced series "naive" is zero change: the same forecast as the last value of the level. A task
+    without a season, or whose season is longer than what a forecast sees of several series, has no seasonal one.
 
     Args:
-        series: The modelled series (n,) that the fold was cut from.
+        series: The modelled series (n,) that the fold was cut from; several of them end to end.
         fold: The fold.
         info: For horizon, period and order.
+        several: Whether there are several: then nothing reaches back further than the window of a target.
     """
-    horizon, fit_stop = info.horizon, int(fold.train.indices[-1]) + 1
+    horizon, train = info.horizon, fold.train.indices
+    fit_stop, fitted = int(train[-1]) + 1, train if several else None
+    reach = info.window + horizon - 1
+    seasonal = info.period > 0 and (not several or info.period * -(-horizon // info.period) <= reach)
 
     def naive_of(targets: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         return np.zeros(targets.size) if info.differenced else naive(series, targets, horizon)
 
-    methods = {
-        "naive": naive_of,
-        "seasonal naive": lambda targets: seasonal_naive(series, targets, info.period, horizon),
-        f"AR({info.ar_order})": lambda targets: autoregression(
-            series, targets, info.ar_order, fit_stop, horizon
-        ),
-    }
+    methods: dict[str, _Forecasts] = {"naive": naive_of}
+    if seasonal:
+        methods["seasonal naive"] = lambda targets: seasonal_naive(series, targets, info.period, horizon)
+    methods[f"AR({info.ar_order})"] = lambda targets: autoregression(
+        series, targets, info.ar_order, fit_stop, horizon, fitted=fitted
+    )
 
     def scores(method: _Forecasts, part: Part) -> dict[str, float]:
         standardised = (method(part.indices) - fold.center) / fold.scale

@@ -1,5 +1,6 @@
 """What notebooks show: one call, one figure, one sentence fed by data."""
 
+from lstmstudy.findings.advice import advice as advice
 from lstmstudy.findings.answer import answer as answer
 from lstmstudy.findings.answer import forest as forest
 from lstmstudy.findings.augmentation import augmented_examples as augmented_examples

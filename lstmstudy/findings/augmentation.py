@@ -113,7 +113,8 @@ class _Batch(NamedTuple):
 
 def _middles(study: Study) -> list[Technique]:
     """Return each augmentation at the middle strength of its grid, the lower one of two."""
-    return [_middle([arm.technique for arm in study.arms(name) if arm.technique]) for name in AUGMENTATIONS]
+    known = [name for name in AUGMENTATIONS if name in study.profile.techniques]
+    return [_middle([arm.technique for arm in study.arms(name) if arm.technique]) for name in known]
 
 
 def _middle(techniques: Sequence[Technique]) -> Technique:

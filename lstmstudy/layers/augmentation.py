@@ -85,11 +85,13 @@ class Augmentation(keras.layers.Layer):
         """Return a training batch for forecasting one step ahead: window and target changed as one series.
 
         Args:
-            x: Floats (batch, time, 1).
+            x: Floats (batch, time, features), of which the first is forecast; what the others are in the step of
+                the target nobody knows, so that they stay there as they were last.
             y: Floats (batch, 1), the value right after the window.
         """
-        series = changed(self.transform, tf.concat([x, y[:, :, None]], axis=1), None)
-        return series[:, :-1], series[:, -1]
+        after = tf.concat([y[:, :, None], x[:, -1:, 1:]], axis=2)
+        series = changed(self.transform, tf.concat([x, after], axis=1), None)
+        return series[:, :-1], series[:, -1, :1]
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """Return the shape of the inputs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,13 +10,16 @@ import numpy as np
 from lstmstudy.claims.table import Contrast
 from lstmstudy.grids import load_technique
 from lstmstudy.plan import COMPARISON
+from lstmstudy.stats.sign_flips import ALPHA, equivalence
+from lstmstudy.stats.tested import Tested, tested
 from lstmstudy.verdicts.contrasts import Judgement, contrast_found, finite_or_none, sample_of
-from lstmstudy.verdicts.document import ArmCost, TechniqueFound
+from lstmstudy.verdicts.document import Advice, ArmCost, TaskEffect, TechniqueFound
 from lstmstudy.verdicts.rows import DECLARED, TECHNIQUE, VALIDATION, contrast_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lstmstudy.arms import Arm
     from lstmstudy.plan import Plan
     from lstmstudy.verdicts.rows import Row
     from lstmstudy.verdicts.tables import Tables
@@ -30,7 +34,7 @@ def techniques_found(plan: Plan, rows: Sequence[Row], overlap: Mapping[str, floa
         own = contrast_rows(rows, TECHNIQUE, number, DECLARED)
         if arm.technique is None or arm.control is None or not own:
             continue
-        words, control = (each.name.replace(", tuned", "") for each in (arm, arm.control))
+        words, control = in_words(arm), in_words(arm.control)
         reading = "last" if arm.control.reading == "last" and "last" not in control else None
         contrast = Contrast(arm=words, control=control, expect="lower", control_reading=reading)
         judged = bench.judged(contrast, MARGIN, own)
@@ -40,12 +44,95 @@ def techniques_found(plan: Plan, rows: Sequence[Row], overlap: Mapping[str, floa
             chapter=load_technique(arm.technique.name, plan.folder).notebook,
             effect=contrast_found(judged, judged.whole.p),
         )
-        chosen = contrast_rows(rows, TECHNIQUE, number, VALIDATION)
-        rank = sample_of(chosen).estimate if chosen else 0.0
-        key = arm.technique.name if chosen else words
+        rank = _on_validation(rows, number)
+        key = arm.technique.name if arm.technique.is_reading else words
         if key not in found or rank < found[key][0]:
             found[key] = (rank, technique)
     return [technique for _, technique in found.values()]
+
+
+def in_words(arm: Arm) -> str:
+    """Return the name of a compared arm; that it was tuned goes without saying."""
+    return arm.name.replace(", tuned", "")
+
+
+def _on_validation(rows: Sequence[Row], number: int, task: str | None = None) -> float:
+    """Return the mean log ratio of an arm's validation errors over its control's, on a task or over all."""
+    own = contrast_rows(rows, TECHNIQUE, number, VALIDATION)
+    own = [row for row in own if task in (None, row.task)]
+    return sample_of(own).estimate if own else float("inf")
+
+
+def advice_found(
+    plan: Plan, rows: Sequence[Row], costs: Sequence[ArmCost], overlap: Mapping[str, float]
+) -> list[Advice]:
+    """Return what to use on each task: what has the lowest validation error, techniques and the baseline alike.
+
+    Ways to stop are left out, as every arm keeps the epoch with its lowest validation error anyway.
+    """
+    arms = {
+        number: arm
+        for number, arm in enumerate(plan.compared_arms)
+        if arm.technique is not None and not arm.technique.is_reading
+    }
+    cost = {each.arm: each.updates_to_best or np.inf for each in costs}
+    found = []
+    for task in plan.profile.tasks:
+        ranks = {number: _on_validation(rows, number, task) for number in arms}
+        ranks = {number: rank for number, rank in ranks.items() if np.isfinite(rank)}
+        if not ranks:
+            continue
+        best = min(ranks, key=lambda number: ranks[number])
+        tests = {number: _on_task(rows, number, task) for number in ranks}
+        helps = ranks[best] < 0
+        chosen = tests[best] if helps else ()
+        arm = arms[best] if helps else plan.tuned_baseline
+        apart = tested(sample_of(tests[best]), float(np.log1p(MARGIN)), overlap)
+        same = [
+            (cost.get(arms[number].name, np.inf), in_words(arms[number]))
+            for number in ranks
+            if (number != best or not helps) and _same(tests[number], chosen)
+        ]
+        technique = arm.technique
+        errors = [row.arm if helps else row.control for row in tests[best]]
+        found.append(
+            Advice(
+                task=task,
+                arm=in_words(arm),
+                chapter=load_technique(technique.name, plan.folder).notebook if technique else "",
+                recipe=arm.on(task)[0].describe(),
+                effect=_task_effect(task, tests[best], apart) if helps else None,
+                error=finite_or_none(finite_mean(np.array(errors))),
+                same=tuple(name for _, name in sorted(same)),
+                compared=len(ranks),
+                units_needed=finite_or_none(apart.units_needed),
+            )
+        )
+    return found
+
+
+def _on_task(rows: Sequence[Row], number: int, task: str) -> list[Row]:
+    return [row for row in contrast_rows(rows, TECHNIQUE, number, DECLARED) if row.task == task]
+
+
+def _same(arm: Sequence[Row], other: Sequence[Row]) -> bool:
+    """Whether an arm is shown to lie within the margin of another, or of the baseline if there is none, unit by unit."""
+    known = {(row.fold, row.seed): row.number for row in other}
+    rows = [
+        replace(row, number=row.number - known.get((row.fold, row.seed), 0.0))
+        for row in arm
+        if not other or (row.fold, row.seed) in known
+    ]
+    if not rows:
+        return False
+    return equivalence(sample_of(rows), float(np.log1p(MARGIN))).p < ALPHA
+
+
+def _task_effect(task: str, rows: Sequence[Row], tests: Tested) -> TaskEffect:
+    numbers = {
+        key: finite_or_none(getattr(tests, key)) for key in ("estimate", "low", "high", "p", "improvement")
+    }
+    return TaskEffect(task=task, n=tests.n[0], failed=sum(row.failed for row in rows), **numbers)
 
 
 def costs_found(tables: Tables, control: str) -> list[ArmCost]:

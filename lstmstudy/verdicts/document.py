@@ -7,7 +7,7 @@ significant digits; None stands where there is none, such as an interval from to
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -115,6 +115,26 @@ class TechniqueFound(_Part):
     effect: ContrastFound = Field(description="its test error against its control; p is not adjusted")
 
 
+class Advice(_Part):
+    """What to use on one task: what validation chooses among the baseline and all techniques, and how it did."""
+
+    task: str = Field(description="name of the task")
+    arm: str = Field(description="the technique in words, or baseline")
+    chapter: str = Field(description="the notebook that shows it; empty for the baseline")
+    recipe: dict[str, Any] = Field(description="how it is built and trained, as in runs.csv")
+    effect: TaskEffect | None = Field(
+        description="its test error against the baseline; None for the baseline"
+    )
+    error: _Number = Field(description="its test error, mean over units")
+    same: tuple[str, ...] = Field(
+        description="arms whose test error is shown to lie within 5 % of it, cheapest first"
+    )
+    compared: int = Field(description="techniques among which validation chose")
+    units_needed: _Number = Field(
+        description="units that would show a difference from the baseline of 5 % as none, if nothing differs"
+    )
+
+
 class RateFound(_Part):
     """A share of replays, with a 95 % interval over resamples of the runs."""
 
@@ -200,6 +220,7 @@ class Findings(_Part):
     techniques: tuple[TechniqueFound, ...] = Field(
         description="in the order of the profile; of the ways to stop, the one that validation chooses"
     )
+    advice: tuple[Advice, ...] = Field(description="what to use, task by task")
     runs: RunCount
     calibration: Calibration
     arms: tuple[ArmCost, ...]

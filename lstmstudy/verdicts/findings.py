@@ -17,7 +17,7 @@ from lstmstudy.source import source_digest
 from lstmstudy.stats.calibration import Pool, Rate, power, sham_rates, sign_flip_rate
 from lstmstudy.stats.sign_flips import ALPHA
 from lstmstudy.verdicts.bench import Bench
-from lstmstudy.verdicts.compared import MARGIN, costs_found, finite_mean, techniques_found
+from lstmstudy.verdicts.compared import MARGIN, advice_found, costs_found, finite_mean, techniques_found
 from lstmstudy.verdicts.contrasts import Judgement, contrast_found, finite_or_none
 from lstmstudy.verdicts.document import (
     Calibration,
@@ -120,6 +120,7 @@ def found(plan: Plan, tables: Tables, problems: Sequence[str]) -> Findings:
     overlap, rows = _overlap(plan), ordered(tables.units, plan.profile)
     claims = claims_found(plan.profile, plan.folder, rows, overlap)
     family = [claim.id for claim in claims if claim.judged]
+    costs = costs_found(tables, plan.tuned_baseline.name)
     return Findings(
         profile=plan.profile.name,
         trials=plan.n_trials,
@@ -127,13 +128,14 @@ def found(plan: Plan, tables: Tables, problems: Sequence[str]) -> Findings:
         tasks=tuple(_facts(plan, tables, name) for name in plan.profile.tasks),
         claims=tuple(claims),
         techniques=tuple(techniques_found(plan, rows, overlap)),
+        advice=tuple(advice_found(plan, rows, costs, overlap)),
         runs=RunCount(
             planned=len(plan.all_runs),
             stored=len(tables.runs),
             diverged=sum(bool(row["diverged"]) for row in tables.runs),
         ),
         calibration=_calibration(plan, rows, family, overlap),
-        arms=tuple(costs_found(tables, plan.tuned_baseline.name)),
+        arms=tuple(costs),
         problems=tuple(problems),
     )
 

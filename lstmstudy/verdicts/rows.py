@@ -121,15 +121,13 @@ def _technique_parts(bench: Bench) -> Iterator[tuple[str, Iterator[Row]]]:
 
 
 def _technique_rows(bench: Bench, number: int, arm: Arm, task: str) -> Iterator[Row]:
-    """Return the test errors of a compared arm and its control on a task; of a way to read, the validation errors too."""
+    """Return the test errors of a compared arm and its control on a task, and the validation errors, which choose."""
     control = arm.control
     if control is None or arm.technique is None or arm.unfit(bench.plan.tasks[task].info):
         return
     ablation = bench.ablation(arm)
     units = {(unit.fold, unit.seed): unit for unit in ablation.units(task)}
     for view, part in ((DECLARED, "test"), (VALIDATION, "validation")):
-        if view == VALIDATION and not arm.technique.is_reading:
-            return
         errors = ablation.paired(arm, control, task, part=part)
         found = measured(ablation, task, [arm, control], *errors)
         for fold, seed, own, other, failed in _units(found):

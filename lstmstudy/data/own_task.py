@@ -1,0 +1,148 @@
+"""From a user's own table to a task: facts, folds and simple references."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lstmstudy import streams
+from lstmstudy.data.cache import cache_path, stored_task, write_task
+from lstmstudy.data.folds import classification_folds, joined_fold, rolling_origins, stratified_order
+from lstmstudy.data.own import read_sequences, read_series
+from lstmstudy.data.references import classification_references, forecasting_references
+from lstmstudy.data.sources import Sequences
+from lstmstudy.data.task import Task, TaskInfo, content_hash
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from lstmstudy.data.own import OwnTask
+    from lstmstudy.data.task import Fold
+
+TEST_SHARE = 0.3  # of labelled sequences, the same in every fold
+TRAIN_SHARE = 0.7  # of the others; the rest selects
+_MOST_LAGS = 24  # of the autoregression among the references
+
+
+def prepare_own(own: OwnTask, root: Path, cache: Path) -> str:
+    """Make the task of a user's own data, where it does not lie in `cache`, and return its name.
+
+    Raises:
+        ParamsError: If the table is not as `own` says, or too small.
+    """
+    name = own_name(own, root)
+    if stored_task(cache, name) is None:
+        write_task(cache_path(cache, name), build_own(own, name, root))
+    return name
+
+
+def own_name(own: OwnTask, root: Path) -> str:
+    """Return the name of a user's task: that of its file, with a hash of its bytes and settings.
+
+    Args:
+        own: What the profile says.
+        root: The folder that its path is relative to.
+    """
+    path = own.path(root)
+    try:
+        data = path.read_bytes()
+    except OSError:
+        data = b""  # reading the table says what is wrong with it
+    digest = hashlib.sha256(own.model_dump_json().encode() + data).hexdigest()[:8]
+    stem = re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_")[:40] or "table"
+    return f"own_{stem}_{digest}"
+
+
+def build_own(own: OwnTask, name: str, root: Path) -> Task:
+    """Return the task made from a user's table.
+
+    Args:
+        own: What the profile says.
+        name: As `own_name` returns it.
+        root: The folder that its path is relative to.
+
+    Raises:
+        ParamsError: If the table is not as `own` says, or too small.
+    """
+    return _forecasting(own, name, root) if own.kind == "forecasting" else _classification(own, name, root)
+
+
+def _forecasting(own: OwnTask, name: str, root: Path) -> Task:
+    """Return a task whose targets are split in time, in each series alike; all series share one scale."""
+    found = read_series(own, root)
+    series = [np.diff(each.values, axis=0) if own.differenced else each.values for each in found]
+    if own.window is None:
+        raise ValueError(f"A forecast has a window. Received: {own=}")
+    shortest = min(len(values) for values in series)
+    lags = max(1, min(own.window, max(_MOST_LAGS // 2, own.period or 0), _MOST_LAGS, shortest // 10))
+    channels = series[0].shape[1]
+    what = "several series" if len(series) > 1 else "the series"
+    info = TaskInfo(
+        name=name,
+        title=own.title or own.path(root).name,
+        kind="forecasting",
+        n_folds=own.folds,
+        n_features=channels,
+        n_outputs=1,
+        window=own.window,
+        horizon=own.horizon,
+        period=own.period or 0,
+        unit=own.unit or "",
+        source=f"{own.path(root).name}: {sum(map(len, series))} rows of {what}.",
+        description=f"{own.target} {own.horizon} steps ahead from {own.window} past steps of {channels} columns.",
+        ar_order=lags,
+        differenced=own.differenced,
+    )
+    target = np.concatenate([values[:, 0] for values in series])
+    folds, references = [], []
+    for number in range(own.folds):
+        bounds = [rolling_origins(len(values), own.folds)[number] for values in series]
+        fold = joined_fold(series, bounds, info)
+        folds.append(fold)
+        references.append(forecasting_references(target, fold, info, several=len(series) > 1))
+    return Task(info, tuple(folds), tuple(references), None, content_hash(info, folds))
+
+
+def _classification(own: OwnTask, name: str, root: Path) -> Task:
+    """Return a task with one test part for all folds, and a fresh stratified partition of the rest for each."""
+    found = read_sequences(own, root)
+    order = stratified_order(found.labels, streams.generator(0, f"folds/{name}/test"))
+    test = round(TEST_SHARE * len(order))
+    pool = np.sort(order[test:])
+    train = round(TRAIN_SHARE * len(pool))
+    info = TaskInfo(
+        name=name,
+        title=own.title or own.path(root).name,
+        kind="classification",
+        n_folds=own.folds,
+        n_features=found.x.shape[2],
+        n_outputs=len(found.classes),
+        window=found.x.shape[1],
+        horizon=0,
+        period=0,
+        unit="class",
+        source=f"{own.path(root).name}: {len(order)} sequences of {len(found.classes)} classes.",
+        description=f"{own.label} of a sequence from {', '.join(found.features)}.",
+        variable_length=_differ(found.lengths),
+    )
+    data = Sequences(found.x, found.lengths, found.labels, pool, np.sort(order[:test]))
+    folds = _partitions(data, info, train, len(pool) - train)
+    references = tuple(classification_references(fold, info.n_outputs) for fold in folds)
+    return Task(info, folds, references, None, content_hash(info, folds))
+
+
+def _partitions(data: Sequences, info: TaskInfo, train: int, validation: int) -> tuple[Fold, ...]:
+    """Return the folds, each channel with a scale of its own; one scale for all where a channel never changes."""
+    try:
+        return classification_folds(data, info, train=train, validation=validation, per_channel=True)
+    except ValueError:
+        return classification_folds(data, info, train=train, validation=validation, per_channel=False)
+
+
+def _differ(lengths: npt.NDArray[np.int32]) -> bool:
+    return bool((lengths != lengths[0]).any())

@@ -1,0 +1,66 @@
+"""What to use, task by task: chosen by validation, told with its test error, honest where nothing is won."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmstudy.findings.finding import between, listed, percent
+
+if TYPE_CHECKING:
+    from lstmstudy.verdicts.document import Advice, Findings, TaskFacts
+
+_NAMED = 4  # arms that do as well
+
+
+def advice(findings: Findings) -> list[str]:
+    """Return for each task what to use, with its interval, what is as good, and what would settle more."""
+    facts = {task.name: task for task in findings.tasks}
+    found = [_of_task(each, facts[each.task]) for each in findings.advice if each.task in facts]
+    return found or ["This profile compares no technique."]
+
+
+def _of_task(each: Advice, task: TaskFacts) -> str:
+    """Return the advice on one task in a few sentences."""
+    parts = [f"**{task.title}**: {_choice(each)}."]
+    if task.simple_error is not None and each.error is not None and task.simple_error < each.error:
+        parts.append(
+            f"But {task.simple}, which needs no network, has a lower test error "
+            f"({task.simple_error:.3g} against {each.error:.3g}): use that."
+        )
+    if each.same:
+        more = len(each.same) - _NAMED
+        names = listed([*each.same[:_NAMED], *([f"{more} more"] if more > 0 else [])])
+        parts.append(f"Shown to be as good within 5 %, the cheapest first: {names}.")
+    clear = each.effect is not None and each.effect.high is not None and each.effect.high < 0
+    if not clear and each.units_needed is not None and each.units_needed > task.units:
+        parts.append(
+            f"These {task.units} units leave it open; about {each.units_needed:.0f} would show that nothing is "
+            "gained or lost beyond 5 %, if so it is."
+        )
+    return " ".join(parts)
+
+
+def _choice(each: Advice) -> str:
+    rate = each.recipe.get("learning_rate")
+    if each.effect is None:
+        return (
+            f"use no regularizer, at learning rate {rate:g}; on the validation part none of {each.compared} "
+            "techniques beats the baseline, each at its best"
+        )
+    settings = ", ".join(
+        f"{key.replace('_', ' ')} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
+        for values in each.recipe.get("techniques", {}).values()
+        if isinstance(values, dict)
+        for key, value in values.items()
+    )
+    effect = each.effect
+    size = percent(effect.estimate)
+    if effect.low is not None and effect.high is not None:
+        size += f" ({between(effect.low, effect.high)})"
+    else:
+        size += " (too few units for an interval)"
+    how = f"{settings}; learning rate {rate:g}" if settings else f"learning rate {rate:g}"
+    return (
+        f"use {each.arm} ({how}), the first of {each.compared} techniques on the validation part; it changes the "
+        f"test error against the unregularized network by {size}"
+    )
