@@ -1,4 +1,5 @@
 # The names that a notebook needs.
+from .diagnosis import diagnose as diagnose
 from .figures import say as say
 from .figures import show_figure as show_figure
 from .figures import table as table

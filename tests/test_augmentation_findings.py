@@ -113,6 +113,15 @@ def test_what_fits_where_is_told_with_its_reason(study, tables):
     assert "time warp on Sunspots" in findings.fitness_table(SimpleNamespace(arms=study.arms, tasks=[ahead]))
 
 
+def test_a_profile_with_some_augmentations_shows_those(study, tables):
+    """Augmentations that a profile lacks have no row, and their lack is no error."""
+    few = SimpleNamespace(
+        arms=lambda name: study.arms(name) if name in ("jitter", "scaling") else (), tasks=study.tasks
+    )
+    assert findings.fitness_table(few) == "All 2 augmentations make sense on every task."
+    assert list(tables[0]["augmentation"]) == ["jitter", "scaling"]
+
+
 @pytest.mark.parametrize("changed", [[], [np.zeros(3)]])
 def test_an_example_without_draws_of_its_length_is_an_error(changed):
     """A figure never compares sequences of different lengths."""

@@ -112,9 +112,9 @@ class _Batch(NamedTuple):
 
 
 def _middles(study: Study) -> list[Technique]:
-    """Return each augmentation at the middle strength of its grid, the lower one of two."""
-    known = [name for name in AUGMENTATIONS if name in study.profile.techniques]
-    return [_middle([arm.technique for arm in study.arms(name) if arm.technique]) for name in known]
+    """Return each augmentation that the profile has, at the middle strength of its grid, the lower one of two."""
+    grids = ([arm.technique for arm in study.arms(name) if arm.technique] for name in AUGMENTATIONS)
+    return [_middle(grid) for grid in grids if grid]
 
 
 def _middle(techniques: Sequence[Technique]) -> Technique:

@@ -108,7 +108,10 @@ class ChapterExporter(HTMLExporter):
         environment.autoescape = True
         environment.trim_blocks = environment.lstrip_blocks = True
         highlight = Highlight2HTML(pygments_lexer="ipython3", parent=self)
-        environment.filters["code"] = lambda source: Markup(highlight(source))  # noqa: S704 (pygments escapes)
+        environment.filters["code"] = lambda source: Markup(  # noqa: S704 (pygments escapes)
+            # Long lines scroll; the script takes the stop away where they do not.
+            highlight(source).replace("<pre>", '<pre tabindex="0">', 1)
+        )
         environment.filters["ansi"] = lambda text: Markup(ansi2html(text))  # noqa: S704 (it escapes)
         environment.filters["markdown"] = _markdown
         environment.filters["csv_url"] = lambda text: (
