@@ -22,18 +22,23 @@ DAYS = [f"2024-03-{day:02}" for day in range(1, 13)]
 GOOD = [f"{day},{row**2},{row % 3}" for row, day in enumerate(DAYS)]
 
 
-def _check(message, start, *parts):
-    """Assert that a message is one line with these parts, in order, and the form of all errors."""
-    assert message.startswith(start)
-    assert message.isprintable()
-    assert len(message) < 600
-    assert "Expected " in message
-    assert re.fullmatch(r"\S.*=.+", message.rpartition(" Received: ")[2])
-    place = 0
+def _lacks(message, start, *parts):
+    """Return what a message lacks: the form of all errors, one line, and these parts in order."""
+    form = {
+        f"begins with {start}": message.startswith(start),
+        "is one line that can be printed": message.isprintable(),
+        "is short": len(message) < 600,
+        "says what is expected": "Expected " in message,
+        "ends with what came": re.fullmatch(r"\S.*=.+", message.rpartition(" Received: ")[2]) is not None,
+    }
+    lacking, place = [name for name, holds in form.items() if not holds], 0
     for part in parts:
-        place = message.find(part, place)
-        assert place >= 0, (part, message)
-        place += len(part)
+        found = message.find(part, place)
+        if found < 0:
+            lacking.append(part)
+        else:
+            place = found + len(part)
+    return [*lacking, message] if lacking else []
 
 
 def _caught(folder, content, **settings):
@@ -92,7 +97,7 @@ def _csv(*changes, header="date,load,heat", rows=GOOD):
 )  # fmt: skip
 def test_a_file_that_is_no_table_is_explained(tmp_path, content, parts):
     """The message names the file, the line where there is one, and how to put it right."""
-    _check(_caught(tmp_path, content), "data.csv: ", *parts)
+    assert _lacks(_caught(tmp_path, content), "data.csv: ", *parts) == []
 
 
 @pytest.mark.parametrize(
@@ -114,7 +119,7 @@ def test_a_path_without_a_table_is_explained(tmp_path, path, make, parts):
     (tmp_path / "data").mkdir()
     if make is not None:
         make(tmp_path / path)
-    _check(_caught(tmp_path, None, csv=path), "", *parts)
+    assert _lacks(_caught(tmp_path, None, csv=path), "", *parts) == []
 
 
 def test_a_file_that_may_not_be_read_is_explained(tmp_path, monkeypatch):
@@ -125,19 +130,27 @@ def test_a_file_that_may_not_be_read_is_explained(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
     (tmp_path / "data.csv").touch()
-    _check(_caught(tmp_path, None), "data.csv: Permission denied. Expected a table that can be read", "file=")
+    assert (
+        _lacks(
+            _caught(tmp_path, None), "data.csv: Permission denied. Expected a table that can be read", "file="
+        )
+        == []
+    )
 
 
 def test_a_file_beyond_all_measure_is_not_read(tmp_path, monkeypatch):
     """Its size is looked at first."""
     monkeypatch.setattr(own_table, "_LARGEST", 100)
-    _check(_caught(tmp_path, _csv()), "data.csv: the file is too large", "at most 100 bytes", "bytes=")
+    assert (
+        _lacks(_caught(tmp_path, _csv()), "data.csv: the file is too large", "at most 100 bytes", "bytes=")
+        == []
+    )
 
 
 def test_more_rows_than_the_cap_are_an_error(tmp_path):
     """As many are fine."""
     message = _caught(tmp_path, _csv(), max_rows=11)
-    _check(message, "data.csv: line 13 comes after 11 rows", "raise `max_rows`", "max_rows=11")
+    assert _lacks(message, "data.csv: line 13 comes after 11 rows", "raise `max_rows`", "max_rows=11") == []
     own = OwnTask.model_validate({"kind": "forecasting", "csv": "data.csv", "max_rows": 12, **FEW})
     assert len(read_series(own, tmp_path)[0].values) == 12
 
@@ -283,15 +296,21 @@ SERIES = {"series": "date", "target": "load"}
 )  # fmt: skip
 def test_a_table_that_is_no_series_is_explained(tmp_path, content, settings, parts):
     """The message names row and column, what is expected there, and what stands there."""
-    _check(_caught(tmp_path, content, **settings), "data.csv: ", *parts)
+    assert _lacks(_caught(tmp_path, content, **settings), "data.csv: ", *parts) == []
 
 
 def test_half_of_a_series_may_be_filled_and_no_more(tmp_path):
     """A mistyped year would else become decades of one value."""
     settings = {"time": "date", "missing": "fill"}
     content = _csv((13, "2024-03-25,4,1"))
-    _check(
-        _caught(tmp_path, content, **settings), "data.csv: line 13", "13 rows beside 12", "date='2024-03-25'"
+    assert (
+        _lacks(
+            _caught(tmp_path, content, **settings),
+            "data.csv: line 13",
+            "13 rows beside 12",
+            "date='2024-03-25'",
+        )
+        == []
     )
     (tmp_path / "data.csv").write_text(content.replace("03-25", "03-24"), encoding="utf-8")
     own = OwnTask.model_validate({"kind": "forecasting", "csv": "data.csv", **FEW, **settings})
@@ -346,14 +365,17 @@ def _walk(*changes, per_class=4):
 )  # fmt: skip
 def test_a_table_that_is_no_set_of_sequences_is_explained(tmp_path, content, settings, parts):
     """The message names row and column, what is expected there, and what stands there."""
-    _check(_caught(tmp_path, content, kind="classification", **settings), "data.csv: ", *parts)
+    assert _lacks(_caught(tmp_path, content, kind="classification", **settings), "data.csv: ", *parts) == []
 
 
 def test_sequences_that_no_memory_holds_are_an_error(tmp_path, monkeypatch):
     """One long sequence among many short ones makes all of them long."""
     monkeypatch.setattr(own_sequences, "_MOST_NUMBERS", 47)
     message = _caught(tmp_path, _walk(), kind="classification")
-    _check(message, "data.csv: 8 sequences of 3 features, padded to the longest of 2 steps", "numbers=48")
+    assert (
+        _lacks(message, "data.csv: 8 sequences of 3 features, padded to the longest of 2 steps", "numbers=48")
+        == []
+    )
     monkeypatch.setattr(own_sequences, "_MOST_NUMBERS", 48)
     own = OwnTask.model_validate(
         {"kind": "classification", "csv": "data.csv", "sequence": "id", "label": "what"}
@@ -367,10 +389,13 @@ def test_a_cell_below_any_name_of_a_column_is_named(tmp_path, name):
     content = f'"{name}",heat\n1,2\nx,3\n'
     shown = name.replace("\n", "\\n").replace("\u202e", "\\u202e")
     shown = shown if len(shown) < 61 else f"{shown[:57]}..."
-    _check(
-        _caught(tmp_path, content, target=name),
-        f"data.csv: line {3 + name.count(chr(10))}, column `{shown}`: ",
-        f"Received: {shown}='x'",
+    assert (
+        _lacks(
+            _caught(tmp_path, content, target=name),
+            f"data.csv: line {3 + name.count(chr(10))}, column `{shown}`: ",
+            f"Received: {shown}='x'",
+        )
+        == []
     )
 
 
@@ -380,8 +405,15 @@ def test_parquet_without_an_engine_is_explained(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "fastparquet", None)
     (tmp_path / "data.parquet").write_bytes(b"PAR1")
     message = _caught(tmp_path, None, csv=None, parquet="data.parquet")
-    _check(
-        message, "data.parquet: ", "needs the package pyarrow", "pip install pyarrow", "file='data.parquet'"
+    assert (
+        _lacks(
+            message,
+            "data.parquet: ",
+            "needs the package pyarrow",
+            "pip install pyarrow",
+            "file='data.parquet'",
+        )
+        == []
     )
 
 
@@ -412,7 +444,7 @@ def test_a_bad_parquet_file_is_explained(tmp_path, monkeypatch, frame, parts):
     monkeypatch.setattr(pd, "read_parquet", read)
     (tmp_path / "data.parquet").write_bytes(b"PAR1")
     message = _caught(tmp_path, None, csv=None, parquet="data.parquet", max_rows=50)
-    _check(message, "data.parquet: ", *parts)
+    assert _lacks(message, "data.parquet: ", *parts) == []
 
 
 class _Mine(Section):
@@ -471,7 +503,7 @@ def test_a_wrong_section_is_explained(tmp_path, section, parts):
     (tmp_path / "mine.yaml").write_text(f"task: {{{section}}}\n", encoding="utf-8")
     with pytest.raises(ParamsError) as caught:
         load(_Mine, tmp_path / "mine.yaml")
-    _check(str(caught.value), "mine.yaml: ", *parts)
+    assert _lacks(str(caught.value), "mine.yaml: ", *parts) == []
 
 
 ODD = [
@@ -564,6 +596,8 @@ def test_no_damage_leads_to_another_error(tmp_path, seed):
         try:
             found = read(own, tmp_path)
         except ParamsError as error:
-            _check(str(error), "data.csv: ")
+            lacking = _lacks(str(error), "data.csv: ")
         else:
+            lacking = []
             assert np.isfinite(found[0].values if isinstance(found, tuple) else found.x).all()
+        assert lacking == []
