@@ -147,6 +147,13 @@ def test_the_forest_has_every_technique_on_every_task(made):
     assert len(csv.splitlines()) == 1 + len(ranked) * len(axes)
 
 
+def test_a_single_task_is_drawn_once(made):
+    """Where there is one task there is one panel, with its title; all tasks are that one."""
+    alone = made.findings.model_copy(update={"tasks": made.findings.tasks[:1]})
+    (ax,) = forest(alone).figure.axes
+    assert ax.get_title("left") == made.findings.tasks[0].title
+
+
 def test_the_title_of_the_forest_says_who_helps_everywhere(made):
     """One that clearly helps on every task is named, two are, and where there is none, the title says that."""
     stopping = next(each.arm for each in made.findings.techniques if each.technique == "early_stopping")

@@ -10,8 +10,15 @@ from matplotlib import pyplot as plt
 
 from lstmstudy.figures.colour import INK, INK_SOFT, PAPER, technique_colour
 from lstmstudy.figures.data import keep
-from lstmstudy.figures.labels import no_difference_band, percent, percent_axis, signed
-from lstmstudy.figures.style import NOTE_SIZE, styled
+from lstmstudy.figures.labels import (
+    NOT_AVAILABLE,
+    no_difference_band,
+    percent,
+    percent_axis,
+    right_text,
+    signed,
+)
+from lstmstudy.figures.style import styled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +57,7 @@ class ForestRow(NamedTuple):
 
 @styled
 def plot_forest(rows: Sequence[ForestRow], tasks: Sequence[str]) -> Figure:
-    """Draw effects on the test error, the best on top: over all tasks at the left, on each beside it.
+    """Draw effects on the test error, the best on top: over all tasks at the left, on each of several beside it.
 
     The axes are log ratios, labelled in percent; the tasks share one scale. A marker is filled where the interval
     excludes no change, and an arrow where the effect lies beyond the axis.
@@ -69,15 +76,16 @@ def plot_forest(rows: Sequence[ForestRow], tasks: Sequence[str]) -> Figure:
         msg = f"A forest has at least one row. Received: rows={rows!r}"
         raise ValueError(msg)
     ranked = sorted(rows, key=_rank)
-    widths = [_OVERALL, *[_PER_TASK] * len(tasks)]
+    titles = list(tasks) if len(tasks) == 1 else ["All tasks", *tasks]  # a single task is all of them
+    widths = [_OVERALL, *[_PER_TASK] * (len(titles) - 1)]
     size = (3.5 + sum(widths), 1.25 + _ROW * len(ranked))
     figure, grid = plt.subplots(
         1, len(widths), figsize=size, layout="constrained", sharey=True, width_ratios=widths, squeeze=False
     )
     overall = _limits([row.overall for row in ranked])
     each = _limits([found for row in ranked for found in row.tasks if found is not None])
-    for place, (ax, title) in enumerate(zip(grid[0], ["All tasks", *tasks], strict=True)):
-        ax.set_title(fill(title, _TITLE), fontsize=8.8)
+    for place, (ax, title) in enumerate(zip(grid[0], titles, strict=True)):
+        ax.set_title(fill(title, _TITLE if place else 3 * _TITLE), fontsize=8.8)
         low, high = overall if place == 0 else each
         percent_axis(ax, "x", low, high, apart=0.18 if place == 0 else 0.3)
         no_difference_band(ax, "x")
@@ -93,17 +101,7 @@ def plot_forest(rows: Sequence[ForestRow], tasks: Sequence[str]) -> Figure:
     first.set_yticks(range(len(ranked)), [row.name for row in ranked])
     first.set_ylim(len(ranked) - 0.4, -0.6)
     for height, row in enumerate(ranked):
-        first.annotate(
-            _words(row.overall),
-            xy=(1.0, height),
-            xycoords=("axes fraction", "data"),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=NOTE_SIZE,
-            color=INK,
-            annotation_clip=False,
-        )
+        right_text(first, height, _words(row.overall))
     figure.supxlabel(
         "change of test error (%), left is better · bars: 95 % intervals · filled: interval excludes no change",
         fontsize=9.5,
@@ -157,7 +155,7 @@ def _kept(row: ForestRow, place: int) -> dict[str, object]:
 
 def _words(found: Interval) -> str:
     if not math.isfinite(found.estimate):
-        return "not available"
+        return NOT_AVAILABLE
     text = f"{signed(percent(found.estimate), 1)} %"
     if not (math.isfinite(found.low) and math.isfinite(found.high)):
         return text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter, NullLocator
 
-from lstmstudy.figures.colour import BAND, INK_SOFT, text_colour
+from lstmstudy.figures.colour import BAND, INK, INK_SOFT, text_colour
 from lstmstudy.figures.style import NOTE_SIZE
 
 if TYPE_CHECKING:
@@ -100,6 +100,21 @@ def label_ends(ax: Axes, labels: Sequence[EndLabel]) -> None:
             annotation_clip=False,
             arrowprops=leader | {"color": label.colour},
         )
+
+
+def right_text(ax: Axes, place: float, text: str, *, colour: str = INK) -> None:
+    """Write a text at the right of the row at height `place`, in data units."""
+    ax.annotate(
+        text,
+        xy=(1.0, place),
+        xycoords=("axes fraction", "data"),
+        xytext=(10, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=NOTE_SIZE,
+        color=colour,
+        annotation_clip=False,
+    )
 
 
 def _clipped(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmstudy.figures.colour import INK, INK_SOFT, PAPER, technique_colour
+from lstmstudy.figures.colour import INK_SOFT, PAPER, technique_colour
 from lstmstudy.figures.data import keep, points
 from lstmstudy.figures.labels import (
     CHANGE,
@@ -18,8 +18,9 @@ from lstmstudy.figures.labels import (
     no_difference_band,
     percent,
     percent_axis,
+    right_text,
 )
-from lstmstudy.figures.style import NOTE_SIZE, marker, new_axes, styled
+from lstmstudy.figures.style import marker, new_axes, styled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,14 +59,14 @@ def plot_paired_differences(
         _draw_units(ax, place, effect, low, high)
         _draw_interval(ax, place, effect, outlined=True)
         better = 100 * effect.improvement
-        _right_text(ax, place, f"{better:.0f} %" if math.isfinite(better) else NOT_AVAILABLE)
+        right_text(ax, place, f"{better:.0f} %" if math.isfinite(better) else NOT_AVAILABLE)
         keep(
             ax,
             [{"arm": effect.arm, "unit": "mean", **effect_row(effect, control), "units better (%)": better}],
         )
         units = {"unit": range(1, len(effect.log_ratios) + 1), CHANGE: map(percent, effect.log_ratios)}
         keep(ax, points(units, arm=effect.arm))
-    _right_text(ax, -0.85, "units\nbetter", colour=INK_SOFT)
+    right_text(ax, -0.85, "units\nbetter", colour=INK_SOFT)
     ax.set_xlabel(_CHANGE.format(control=control) + "\nfaint: one unit · solid: mean and 95 % interval")
     return ax
 
@@ -92,7 +93,7 @@ def plot_ranking(effects: Sequence[Effect], *, control: str = "baseline", ax: Ax
     percent_axis(ax, "x", *log_limits(ranked, units=False))
     for place, effect in enumerate(ranked):
         _draw_interval(ax, place, effect, outlined=False)
-        _right_text(ax, place, effect_text(effect))
+        right_text(ax, place, effect_text(effect))
         keep(ax, [effect_row(effect, control)])
     ax.set_xlabel(_CHANGE.format(control=control) + "\nbars: 95 % intervals · shaded: within ± 5 %")
     return ax
@@ -144,20 +145,6 @@ def _draw_interval(ax: Axes, place: int, effect: Effect, *, outlined: bool) -> N
     edge: dict[str, Any] = {"mec": PAPER, "mew": 1.0} if outlined else {"mew": 0}
     look = marker(effect.variant)
     ax.plot(effect.estimate, place, marker=look, color=colour, ls="none", ms=8, zorder=4, **edge)
-
-
-def _right_text(ax: Axes, place: float, text: str, *, colour: str = INK) -> None:
-    ax.annotate(
-        text,
-        xy=(1.0, place),
-        xycoords=("axes fraction", "data"),
-        xytext=(10, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=NOTE_SIZE,
-        color=colour,
-        annotation_clip=False,
-    )
 
 
 def _scatter(values: np.ndarray) -> np.ndarray:
