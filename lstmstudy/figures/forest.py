@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _FURTHEST = math.log(2.5)  # an axis reaches no further than a factor of 2.5; what lies beyond is an arrow
 _PER_TASK, _OVERALL, _ROW = 1.25, 2.1, 0.29  # inches
+_LEAST = 9.4  # inches, for the words beneath
 _TITLE = 13  # characters that a narrow panel has room for
 
 
@@ -78,7 +79,7 @@ def plot_forest(rows: Sequence[ForestRow], tasks: Sequence[str]) -> Figure:
     ranked = sorted(rows, key=_rank)
     titles = list(tasks) if len(tasks) == 1 else ["All tasks", *tasks]  # a single task is all of them
     widths = [_OVERALL, *[_PER_TASK] * (len(titles) - 1)]
-    size = (3.5 + sum(widths), 1.25 + _ROW * len(ranked))
+    size = (max(3.5 + sum(widths), _LEAST), 1.25 + _ROW * len(ranked))
     figure, grid = plt.subplots(
         1, len(widths), figsize=size, layout="constrained", sharey=True, width_ratios=widths, squeeze=False
     )
