@@ -44,9 +44,12 @@ class Training(Section):
 
 
 class Description(Section):
-    """Where and how often the grids are trained: they describe how a strength acts, and judge nothing."""
+    """Where and how often the grids are trained: they describe how a strength acts, and judge nothing.
 
-    tasks: Names = Field(description="a list of names of tasks, at least one, each once")
+    Without `tasks` these are the profile's own, one's own data included.
+    """
+
+    tasks: Names = Field(default=(), description="a list of names of tasks, at least one, each once")
     units: int = Field(ge=1, le=1000, description="an integer from 1 to 1000, units for each task")
 
 
@@ -91,7 +94,8 @@ class Profile(Section):
     @property
     def described(self) -> Description:
         """Where and how often the grids are trained."""
-        return self.description or Description.model_construct(tasks=self.tasks, units=self.units)
+        scope = self.description or Description(units=self.units)
+        return scope if scope.tasks else scope.model_copy(update={"tasks": self.tasks})
 
     def compares(self, technique: str, key: str) -> bool:
         """Whether the tuned arm of this key, as `lstmstudy.search.entry_key` names it, is compared."""

@@ -7,7 +7,7 @@ import csv
 import numpy as np
 import pytest
 from engine import write_tuned
-from planning import parameters
+from planning import changed, parameters
 
 from lstmstudy.data.catalog import open_task
 from lstmstudy.data.folds import forecasting_folds
@@ -175,6 +175,10 @@ def test_a_profile_plans_a_task_of_ones_own(tmp_path):
     assert task.startswith("own_load_")
     assert plan.tasks[task].info.title == "<b>$Load"
     assert {run.task for run in plan.all_runs.values()} == {task}
+    changed(folder, "units: 3", "units: 3\ndescription: {units: 1}")
+    plan = make_plan("mine", store=tmp_path / "store", folder=folder)
+    (arm,) = plan.arms("dropout")
+    assert (arm.tasks, arm.units) == ((task,), 1)
 
 
 def test_a_profile_without_any_task_is_refused(tmp_path):

@@ -116,6 +116,17 @@ def test_what_a_profile_leaves_out_is_as_documented(folder):
     assert (profile.tuning.trials, profile.tuning.units) == (8, 2)
 
 
+def test_a_description_without_tasks_is_of_the_profile_s_own(folder):
+    """`description: {units: 2}` describes grids on the tasks of the profile, whatever joins them later."""
+    changed(folder, "units: 3", "units: 3\ndescription: {units: 2}")
+    profile = load_profile("mine", folder)
+    assert (profile.described.tasks, profile.described.units) == (profile.tasks, 2)
+    more = profile.model_copy(update={"tasks": (*profile.tasks, "own_load_1")})
+    assert more.described.tasks == (*profile.tasks, "own_load_1")
+    changed(folder, "description: {units: 2}", "description: {tasks: [sunspots], units: 2}")
+    assert load_profile("mine", folder).described.tasks == ("sunspots",)
+
+
 def test_tuned_arms_are_compared_by_name_or_by_technique(folder):
     """Naming a technique compares all of its tuned arms, naming one of them that one alone."""
     changed(folder, "units: 3", "units: 3\ncompared: [dropout per=step]")
@@ -198,6 +209,12 @@ def test_every_line_of_the_shipped_files_says_why():
             "units=0",
         ),
         ("units: 3", f"units: 3\n{SHOWN}}}", "missing key `description.units`|an integer", "keys=['tasks']"),
+        (
+            "units: 3",
+            "units: 3\ndescription: {tasks: [], units: 2}",
+            "description.tasks: |at least one",
+            "[]",
+        ),
         (
             "units: 3",
             f"units: 3\n{SHOWN}, unit: 2}}",
