@@ -202,7 +202,8 @@ class Program:
             y = tf.one_hot(y, self.info.n_outputs)
         mask = tf.reduce_any(x != 0, axis=-1) if self.info.variable_length else None
         for augmentation in self.network.augmentations:
-            x, y = augmentation.batch(x, y, mask) if self.classifies else augmentation.joined(x, y)
+            change = augmentation.batch if self.classifies else augmentation.joined
+            x, y = change(x, y, mask)
         return x, y
 
     def _outputs(self, x: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:

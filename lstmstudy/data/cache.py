@@ -27,10 +27,12 @@ MODULES = (  # whatever can change an array or a reference
     "lstmstudy.data.catalog",
     "lstmstudy.data.folds",
     "lstmstudy.data.mackey_glass",
+    "lstmstudy.data.masking",
     "lstmstudy.data.own",
     "lstmstudy.data.own_cells",
     "lstmstudy.data.own_columns",
     "lstmstudy.data.own_csv",
+    "lstmstudy.data.own_gaps",
     "lstmstudy.data.own_sequences",
     "lstmstudy.data.own_series",
     "lstmstudy.data.own_spacing",
@@ -81,7 +83,7 @@ def cached_task(folder: Path, info: TaskInfo, build: Callable[[TaskInfo], Task])
 def write_task(path: Path, task: Task) -> None:
     """Write the task so that `path` is whole or not there, whenever the process ends."""
     meta = {
-        "scalers": [(fold.center, fold.scale) for fold in task.folds],
+        "scalers": [(fold.center, fold.scale, fold.x_center, fold.x_scale) for fold in task.folds],
         "references": task.references,
         "floor": task.floor,
         "content": task.content,
@@ -125,16 +127,21 @@ def read_task(path: Path, info: TaskInfo | None = None) -> Task:
         arrays = dict(file)
     expected = arrays.pop("checksum").item()
     stored = json.loads(arrays["meta"].item())
-    info = info or TaskInfo(**stored["info"])
+    info = info or TaskInfo(**{key: _hashable(value) for key, value in stored["info"].items()})
     if digest(arrays, info.name) != expected:
         msg = f"The checksum of a cached task fits its arrays. Received: checksum={expected}"
         raise ValueError(msg)
     meta: dict[str, Any] = stored
     arrays.pop("meta")
     parts = zip(*(_parts(arrays, part) for part in PARTS), meta["scalers"], strict=True)
-    folds = tuple(Fold(*each, *scaler) for *each, scaler in parts)
+    folds = tuple(Fold(*each, *map(_hashable, scaler)) for *each, scaler in parts)
     floor = None if meta["floor"] is None else tuple(meta["floor"])
     return Task(info, folds, tuple(meta["references"]), floor, meta["content"])
+
+
+def _hashable(value: Any) -> Any:
+    """Return a list of JSON as the tuple that it was."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _joined(folds: tuple[Fold, ...]) -> dict[str, np.ndarray]:

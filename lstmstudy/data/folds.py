@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy import streams
+from lstmstudy.data.masking import compressed, known_steps, padded, predictable
 from lstmstudy.data.task import Fold, Part
 from lstmstudy.data.windows import cut_windows, fit_scaler, modelled_series
 
@@ -62,40 +63,55 @@ def joined_fold(series: Sequence[npt.NDArray[np.float64]], bounds: Sequence[Boun
     Inputs may reach back over a border, never forward. The targets of a part end horizon - 1 steps before
     the next part begins: later ones are not known yet when the first forecast of that part is made. Mean
     and standard deviation of each channel come from the values up to the last training target of each series.
+    A step with a NaN is masked: it enters neither these nor an input, and is no target where the first channel
+    is missing. A target without any known step in its window is left out.
 
     Args:
-        series: Floats (n, F) each, without gaps. Positions of targets count through all of them, end to end.
+        series: Floats (n, F) each, NaN where missing. Positions of targets count through all of them, end to end.
         bounds: Where the parts of each begin.
-        info: For its window and horizon.
+        info: For its window, its horizon, and whether steps are masked.
 
     Raises:
         ValueError: If a series is too short for one target in each part.
     """
-    purge, first = info.horizon - 1, info.window + info.horizon - 1
     parts: list[list[npt.NDArray[np.int64]]] = [[], [], []]
     known, start = [], 0
     for values, bound in zip(series, bounds, strict=True):
-        targets = [
-            np.arange(first, bound.validation - purge),
-            np.arange(bound.validation, bound.test - purge),
-            np.arange(bound.test, bound.stop),
-        ]
+        targets = part_targets(bound, info.window, info.horizon)
         if not all(part.size for part in targets):
             msg = (
                 f"{info.name}: each part needs at least one target after a window of {info.window} values. "
                 f"Take a longer series or a shorter window. Received: length={len(values)}"
             )
             raise ValueError(msg)
-        known.append(values[: targets[0][-1] + 1])
+        learned = values[: targets[0][-1] + 1]
+        known.append(learned[known_steps(learned)])
         for part, own in zip(parts, targets, strict=True):
-            part.append(own + start)
+            part.append(predictable(values, own, info.window, info.horizon) + start)
         start += len(values)
-    everything, learned = np.concatenate(series), np.concatenate(known)
+    everything, seen = np.concatenate(series), np.concatenate(known)
     several = info.n_features > 1
-    center, scale = fit_scaler(learned if several else learned.ravel(), per_channel=several)
+    center, scale = fit_scaler(seen if several else seen.ravel(), per_channel=several)
     standardised = (everything - center) / scale
     train, validation, test = (forecasting_part(standardised, np.concatenate(part), info) for part in parts)
-    return Fold(train, validation, test, center=float(center.flat[0]), scale=float(scale.flat[0]))
+    of_target = float(center.flat[0]), float(scale.flat[0])
+    return Fold(train, validation, test, *of_target, *scaler_of(center, scale))
+
+
+def part_targets(bounds: Bounds, window: int, horizon: int) -> tuple[npt.NDArray[np.int64], ...]:
+    """Return the positions of the targets of the training, validation and test part of a series.
+
+    Args:
+        bounds: Where the parts begin.
+        window: Steps of the input.
+        horizon: Steps from the last input to the target.
+    """
+    purge, first = horizon - 1, window + horizon - 1
+    return (
+        np.arange(first, bounds.validation - purge),
+        np.arange(bounds.validation, bounds.test - purge),
+        np.arange(bounds.test, bounds.stop),
+    )
 
 
 def forecasting_part(
@@ -104,15 +120,18 @@ def forecasting_part(
     """Return the samples of some targets of a standardised series: the window before each, and its value.
 
     Args:
-        standardised: Floats (n,) or (n, F), of which the first channel is forecast.
+        standardised: Floats (n,) or (n, F), of which the first channel is forecast, NaN where missing.
         targets: Positions in it.
-        info: For its window and horizon.
+        info: For its window, its horizon, and whether steps are masked.
     """
     channels = standardised.reshape(len(standardised), -1)
     windows = [cut_windows(channel, targets, info.window, info.horizon) for channel in channels.T]
+    x = np.concatenate(windows, axis=2)
+    whole = np.full(targets.size, info.window, dtype=np.int32)
+    inputs, lengths = compressed(x) if info.variable_length else (x.astype(np.float32), whole)
     return Part(
-        x=np.concatenate(windows, axis=2).astype(np.float32),
-        lengths=np.full(targets.size, info.window, dtype=np.int32),
+        x=inputs,
+        lengths=lengths,
         y=channels[targets, :1].astype(np.float32),
         indices=targets.astype(np.int64),
     )
@@ -164,9 +183,16 @@ def classification_folds(
         order = data.pool[stratified_order(data.labels[data.pool], rng)]
         learned, selecting = np.sort(order[:train]), np.sort(order[train : train + validation])
         scaler = fit_scaler(data.x[learned][_valid(data, learned)], per_channel=per_channel)
-        parts = [_labelled_part(data, samples, *scaler) for samples in (learned, selecting, data.test)]
-        folds.append(Fold(parts[0], parts[1], parts[2], center=0.0, scale=1.0))
+        parts = [_labelled_part(data, samples, info, *scaler) for samples in (learned, selecting, data.test)]
+        folds.append(Fold(parts[0], parts[1], parts[2], 0.0, 1.0, *scaler_of(*scaler)))
     return tuple(folds)
+
+
+def scaler_of(
+    center: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of the input as a fold has them: for each channel, or for all."""
+    return tuple(np.ravel(center).tolist()), tuple(np.ravel(scale).tolist())
 
 
 def _valid(data: Sequences, samples: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
@@ -177,13 +203,14 @@ def _valid(data: Sequences, samples: npt.NDArray[np.int64]) -> npt.NDArray[np.bo
 def _labelled_part(
     data: Sequences,
     samples: npt.NDArray[np.int64],
+    info: TaskInfo,
     center: npt.NDArray[np.float64],
     scale: npt.NDArray[np.float64],
 ) -> Part:
-    valid = _valid(data, samples)[:, :, None]
+    x, lengths = (data.x[samples] - center) / scale, data.lengths[samples]
     return Part(
-        x=np.where(valid, (data.x[samples] - center) / scale, 0.0).astype(np.float32),
-        lengths=data.lengths[samples],
+        x=padded(x, lengths) if info.variable_length else x.astype(np.float32),
+        lengths=lengths,
         y=data.labels[samples],
         indices=samples.astype(np.int64),
     )

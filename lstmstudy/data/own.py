@@ -30,6 +30,7 @@ _MOST_FOLDS = int(
 )  # of a series: more of them leave nothing to learn from
 _COLUMN = "the name of a column, at most 200 characters, that"
 
+Missing = Literal["refuse", "fill", "mask"]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
@@ -55,7 +56,9 @@ class OwnTask(Section, validate_default=True):
         window: Time steps of the input of a forecast; of a sequence the most, 1000 if None.
         horizon: Steps from the last input to the target.
         period: Steps of the season, if there is one.
-        missing: Whether a missing number is an error, or is filled with the last known one before it.
+        missing: What is done about a missing number, and about rows that are not there: ``refuse`` is an error,
+            ``fill`` repeats the last known one before it, ``mask`` skips such steps. Infinity is an error, or
+            counts as missing where that is filled or masked.
         differenced: Whether changes of the series are modelled instead of its level.
         title: Name of the task for readers.
         unit: Unit of the target.
@@ -94,7 +97,7 @@ class OwnTask(Section, validate_default=True):
     period: int | None = Field(
         default=None, ge=1, le=100_000, description="an integer from 1 to 100000, steps of the season"
     )
-    missing: Literal["refuse", "fill"] = Field(default="refuse", description="refuse or fill")
+    missing: Missing = Field(default="refuse", description="refuse, fill or mask")
     differenced: bool = Field(default=False, description="true where changes are modelled, else false")
     title: Text | None = Field(default=None, description="a text of 1 to 200 characters")
     unit: Text | None = Field(default=None, description="a text of 1 to 200 characters")

@@ -18,10 +18,10 @@ from lstmstudy.strict_yaml import ParamsError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Literal
 
     import numpy.typing as npt
 
+    from lstmstudy.data.own import Missing
     from lstmstudy.data.own_table import Table
 
 
@@ -42,13 +42,18 @@ def constant(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     return np.asarray(spread <= np.maximum(_SAME * np.nanmax(np.abs(values), axis=0), 1 / _LARGEST))
 
 
-def numbers(table: Table, column: str) -> npt.NDArray[np.float64]:
+def numbers(table: Table, column: str, *, infinity: bool = False) -> npt.NDArray[np.float64]:
     """Return the numbers of a column, floats (n,), NaN where missing.
 
     If a number of the column has a decimal comma, all of them have: a point is then an error.
 
+    Args:
+        table: The table.
+        column: Its column.
+        infinity: Whether an infinite number counts as missing instead of being an error.
+
     Raises:
-        ParamsError: If a cell is text or infinite, or nobody can tell whether a comma separates thousands.
+        ParamsError: If a cell is text, infinite or too large, or nobody can tell whether a comma separates thousands.
     """
     texts = [text.strip() for text in table.cells[column]]
     mark, example = _decimal_mark(table, column, texts)
@@ -68,6 +73,8 @@ def numbers(table: Table, column: str) -> npt.NDArray[np.float64]:
         else:
             expected = f"numbers such as 1.5 without unit or thousands separators; {MISSING_WORDS}"
             raise table.fault(row, column, "this is no number", expected)
+        if infinity and np.isinf(values[row]):
+            values[row] = np.nan
         if abs(values[row]) > _LARGEST:
             problem = "infinity" if np.isinf(values[row]) else "too large a number"
             expected = (
@@ -89,7 +96,7 @@ def _decimal_mark(table: Table, column: str, texts: list[str]) -> tuple[str, int
 
 
 def check_known(
-    table: Table, columns: Sequence[str], values: npt.NDArray[np.float64], missing: Literal["refuse", "fill"]
+    table: Table, columns: Sequence[str], values: npt.NDArray[np.float64], missing: Missing
 ) -> None:
     """Raise a ParamsError if a column has no number at all, or lacks one where that is refused.
 
@@ -97,7 +104,7 @@ def check_known(
         table: For the message.
         columns: Names of the columns.
         values: Floats (n, n_columns).
-        missing: Whether a missing number is refused.
+        missing: What is done about a missing number.
     """
     for column, gaps in zip(columns, np.isnan(values).T, strict=True):
         if gaps.all():
@@ -106,7 +113,10 @@ def check_known(
                 f"another column. Received: {label(column)}={shown(table.cells[column][0])}"
             )
         if missing == "refuse" and gaps.any():
-            expected = "a number in each row: fill it in, or set `missing: fill` to repeat the last known one"
+            expected = (
+                "a number in each row: fill it in, or set `missing: fill` to repeat the last known one, "
+                "`missing: mask` to skip such rows"
+            )
             raise table.fault(int(gaps.argmax()), column, "the number is missing", expected)
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmstudy.data.own_cells import is_missing, is_number, label
+from lstmstudy.data.masking import known_steps
+from lstmstudy.data.own_cells import is_infinite, is_missing, is_number, label
 from lstmstudy.data.own_columns import check_known, constant, grouped, numbers
 from lstmstudy.data.own_table import read_table
 from lstmstudy.data.own_times import in_order, read_times
@@ -66,10 +67,12 @@ def read_sequences(own: OwnTask, root: Path) -> OwnSequences:
         }
     classes, labels = _classes(own, table, groups)
     features = own.features or _numeric_columns(own, table)
-    values = np.column_stack([numbers(table, column) for column in features])
+    infinity = own.missing != "refuse"
+    values = np.column_stack([numbers(table, column, infinity=infinity) for column in features])
     check_known(table, features, values, own.missing)
-    _check_differ(table, features, values)
-    steps = [_steps(table, features, values, name, rows) for name, rows in groups.items()]
+    read = _known_steps if own.missing == "mask" else _filled_steps
+    steps = [read(table, features, values, name, rows) for name, rows in groups.items()]
+    _check_differ(table, features, np.concatenate(steps))
     lengths = np.array([len(each) for each in steps], dtype=np.int32)
     _check_lengths(own, table, groups, lengths)
     size = len(steps) * int(lengths.max()) * len(features)
@@ -135,7 +138,8 @@ def _numeric_columns(own: OwnTask, table: Table) -> tuple[str, ...]:
     taken = {name for _, name in own.columns()}
     found = []
     for column, cells in table.cells.items():
-        first = next((cell.strip() for cell in cells if not is_missing(cell)), "")
+        known = (cell.strip() for cell in cells if not is_missing(cell))
+        first = next((cell for cell in known if not is_infinite(cell)), "")
         if column not in taken and is_number(first):
             found.append(column)
     if not found:
@@ -157,7 +161,24 @@ def _check_differ(table: Table, features: tuple[str, ...], values: npt.NDArray[n
             )
 
 
-def _steps(
+def _known_steps(
+    table: Table,
+    features: tuple[str, ...],
+    values: npt.NDArray[np.float64],
+    name: str,
+    rows: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    """Return the steps of one sequence in which every feature is known, (T, F)."""
+    known = known_steps(values[rows])
+    if not known.any():
+        problem = f"sequence `{label(name)}` has no row with a number in each feature"
+        expected = "at least one, as all others are skipped: leave the sequence or a feature out"
+        column = features[int(np.isnan(values[rows[0]]).argmax())]
+        raise table.fault(int(rows[0]), column, problem, expected)
+    return values[rows[known]]
+
+
+def _filled_steps(
     table: Table,
     features: tuple[str, ...],
     values: npt.NDArray[np.float64],

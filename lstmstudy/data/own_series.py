@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.data.folds import TEST_SHARE, VALIDATION_SHARE, rolling_origins
+from lstmstudy.data.masking import known_steps
 from lstmstudy.data.own_cells import label
 from lstmstudy.data.own_columns import check_known, constant, grouped, numbers
+from lstmstudy.data.own_gaps import between_known, check_samples
 from lstmstudy.data.own_spacing import all_times, places_of, step_of, uneven
 from lstmstudy.data.own_table import read_table
 from lstmstudy.data.own_times import in_order, read_times
@@ -32,7 +34,8 @@ class OwnSeries:
 
     Attributes:
         name: What the column `series` calls it, or the name of the target where there is no such column.
-        values: Float64 (n, 1 + features), in the units of the table, without NaN; the target comes first.
+        values: Float64 (n, 1 + features), in the units of the table; the target comes first. Only what is to be
+            masked is NaN; in the first row every column is known, in the last one the target.
         times: Datetime64[us] (n,), local to the time zone of the table; None if it has no dates.
         step: From one row to the next, such as ``"1 hour"`` or ``"3 months"``; a number where the times are
             numbers; empty if there are no times.
@@ -93,7 +96,8 @@ def read_series(own: OwnTask, root: Path) -> tuple[OwnSeries, ...]:
     """
     table, target = read_table(own, root), own.target or ""
     columns = (target, *(own.features or ()))
-    values = np.column_stack([numbers(table, column) for column in columns])
+    infinity = own.missing != "refuse"
+    values = np.column_stack([numbers(table, column, infinity=infinity) for column in columns])
     check_known(table, columns, values, own.missing)
     times = None if own.time is None else read_times(table, own.time)
     groups = {target: np.arange(len(table))} if own.series is None else grouped(table, own.series, "series")
@@ -103,6 +107,7 @@ def read_series(own: OwnTask, root: Path) -> tuple[OwnSeries, ...]:
         series = _series(own, table, name, _Rows(place, rows, values, times))
         _check(own, table, place, series)
         found.append(series)
+    check_samples(own, table.where, [_modelled(own, series) for series in found])
     _check_learned(own, table, columns, found)
     return tuple(found)
 
@@ -118,7 +123,7 @@ class _Rows:
 
 
 def _series(own: OwnTask, table: Table, name: str, of: _Rows) -> OwnSeries:
-    """Return one series: sorted, with a row for each step, filled where that is allowed."""
+    """Return one series: sorted, with a row for each step, filled where that is asked for."""
     rows, times, step = of.rows, None, ""
     values = of.values[rows]
     if of.times is not None and own.time is not None:
@@ -138,6 +143,9 @@ def _series(own: OwnTask, table: Table, name: str, of: _Rows) -> OwnSeries:
             f"{table.where}: {of.place}, column `{label(column)}`: all {len(values)} cells are missing. Expected numbers: "
             f"leave this series out. Received: {label(column)}={shown(table.cells[column][rows[0]])}"
         )
+    if own.missing == "mask":
+        kept = between_known(table, of.place, values, int(rows[0]))
+        return OwnSeries(name, values[kept], None if times is None else times[kept], step)
     start = int((~missing).argmax(axis=0).max())  # the first row up to which every column has been known once
     filled = [fill_backward_looking(column)[-(len(values) - start) :] for column in values.T]
     return OwnSeries(name, np.column_stack(filled), None if times is None else times[start:], step)
@@ -151,7 +159,7 @@ def _places(
     Raises:
         ParamsError: If steps differ, but for gaps that are to be filled; or if most of the series were filled.
     """
-    fill, time = own.missing == "fill", own.time or ""
+    fill, time = own.missing != "refuse", own.time or ""
     steps, step = step_of(times)
     off = uneven(steps, fill=fill)
     if off is not None:
@@ -161,13 +169,15 @@ def _places(
             "one step throughout: resample the table, or leave out `time` if rows are equally meaningful"
         )
         if not fill and uneven(steps, fill=True) is None:
-            expected += ", or set `missing: fill` to repeat the last known row in gaps"
+            expected += (
+                ", or set `missing: fill` to repeat the last known row in gaps, `missing: mask` to skip them"
+            )
         raise table.fault(rows[off + 1], time, problem, expected)
     places = places_of(steps)
     if places[-1] + 1 > 2 * len(rows):
         longest = int(steps.argmax())
         problem = (
-            f"most of {place} would be filled, {places[-1] + 1 - len(rows)} rows beside {len(rows)}; the longest gap "
+            f"most of {place} would be {own.missing}ed, {places[-1] + 1 - len(rows)} rows beside {len(rows)}; the longest gap "
             f"follows {table.line(rows[longest])}"
         )
         expected = (
@@ -185,14 +195,22 @@ def _check(own: OwnTask, table: Table, place: str, series: OwnSeries) -> None:
     """Raise a ParamsError if a series is too short for all parts of all folds, or its target never changes."""
     needed = rows_needed(own.window or 1, own.horizon, own.folds) + own.differenced
     if len(series.values) < needed:
-        cut = " once leading gaps are cut" if own.missing == "fill" else ""
+        cut = {"fill": " once leading gaps are cut", "mask": " once gaps at its ends are cut"}.get(
+            own.missing, ""
+        )
         raise ParamsError(
             f"{table.where}: {place} is too short{cut}. Expected at least {needed} rows for `window: {own.window}`, "
             f"`horizon: {own.horizon}` and `folds: {own.folds}`: take a longer series, a shorter window or fewer folds. "
             f"Received: rows={len(series.values)}"
         )
     modelled = _modelled(own, series)
-    if constant(modelled)[0]:
+    modelled = modelled[~np.isnan(modelled[:, 0])]
+    if not len(modelled):
+        raise ParamsError(
+            f"{table.where}: {place} has no change from one row to the next that is known. Expected some rows in a row: "
+            f"leave this series out, or set `differenced: false`. Received: {label(own.target or '')}=NaN"
+        )
+    if constant(modelled[:, :1])[0]:
         what = "changes by the same in each row" if own.differenced else "is the same in each row"
         raise ParamsError(
             f"{table.where}: column `{label(own.target or '')}`: {place} {what}. Expected values that differ: name "
@@ -207,6 +225,7 @@ def _check_learned(own: OwnTask, table: Table, columns: tuple[str, ...], found: 
         modelled = _modelled(own, series)
         learned.append(modelled[: rolling_origins(len(modelled), own.folds)[0].validation - own.horizon + 1])
     values = np.concatenate(learned)
+    values = values[known_steps(values)]
     for column, same in zip(columns, constant(values), strict=True):
         if same:
             what = "changes by the same" if own.differenced else "is the same"

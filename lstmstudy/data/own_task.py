@@ -11,10 +11,12 @@ import numpy as np
 from lstmstudy import streams
 from lstmstudy.data.cache import cache_path, stored_task, write_task
 from lstmstudy.data.folds import classification_folds, joined_fold, rolling_origins, stratified_order
+from lstmstudy.data.masking import known_steps
 from lstmstudy.data.own import read_sequences, read_series
 from lstmstudy.data.references import classification_references, forecasting_references
 from lstmstudy.data.sources import Sequences
 from lstmstudy.data.task import Task, TaskInfo, content_hash
+from lstmstudy.data.windows import modelled_series
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +83,7 @@ def _forecasting(own: OwnTask, name: str, root: Path) -> Task:
     shortest = min(len(values) for values in series)
     lags = max(1, min(own.window, max(_MOST_LAGS // 2, own.period or 0), _MOST_LAGS, shortest // 10))
     channels = series[0].shape[1]
+    gaps = sum(int((~known_steps(values)).sum()) for values in series)
     what = "several series" if len(series) > 1 else "the series"
     info = TaskInfo(
         name=name,
@@ -94,11 +97,16 @@ def _forecasting(own: OwnTask, name: str, root: Path) -> Task:
         period=own.period or 0,
         unit=own.unit or "",
         source=f"{own.path(root).name}: {sum(map(len, series))} rows of {what}.",
-        description=f"{own.target} {own.horizon} steps ahead from {own.window} past steps of {channels} columns.",
+        description=f"{own.target} {own.horizon} steps ahead from {own.window} past steps of {channels} columns."
+        + (f" {gaps} of them lack a value and are masked." if gaps else ""),
         ar_order=lags,
         differenced=own.differenced,
+        channels=(own.target or "", *(own.features or ())),
+        variable_length=gaps > 0,
     )
-    target = np.concatenate([values[:, 0] for values in series])
+    target = np.concatenate(
+        [modelled_series(each.values[:, 0], differenced=own.differenced) for each in found]
+    )
     folds, references = [], []
     for number in range(own.folds):
         bounds = [rolling_origins(len(values), own.folds)[number] for values in series]
@@ -129,6 +137,8 @@ def _classification(own: OwnTask, name: str, root: Path) -> Task:
         source=f"{own.path(root).name}: {len(order)} sequences of {len(found.classes)} classes.",
         description=f"{own.label} of a sequence from {', '.join(found.features)}.",
         variable_length=_differ(found.lengths),
+        channels=found.features,
+        classes=found.classes,
     )
     data = Sequences(found.x, found.lengths, found.labels, pool, np.sort(order[:test]))
     folds = _partitions(data, info, train, len(pool) - train)

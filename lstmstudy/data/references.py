@@ -127,13 +127,14 @@ def forecasting_references(
     without a season, or whose season is longer than what a forecast sees of several series, has no seasonal one.
 
     Args:
-        series: The modelled series (n,) that the fold was cut from; several of them end to end.
+        series: The modelled series (n,) that the fold was cut from; several of them end to end. Gaps that the
+            networks skip are filled from the past; the regression is fitted on the samples of the training part.
         fold: The fold.
         info: For horizon, period and order.
         several: Whether there are several: then nothing reaches back further than the window of a target.
     """
     horizon, train = info.horizon, fold.train.indices
-    fit_stop, fitted = int(train[-1]) + 1, train if several else None
+    fit_stop, fitted = int(train[-1]) + 1, train if several or info.variable_length else None
     reach = info.window + horizon - 1
     seasonal = info.period > 0 and (not several or info.period * -(-horizon // info.period) <= reach)
 

@@ -81,17 +81,23 @@ class Augmentation(keras.layers.Layer):
         """
         return without_zero_steps(changed(self.transform, x, mask), mask), y
 
-    def joined(self, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def joined(
+        self, x: tf.Tensor, y: tf.Tensor, mask: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return a training batch for forecasting one step ahead: window and target changed as one series.
+
+        With a mask the target follows the last step that counts, and no such step comes back as zero in every channel.
 
         Args:
             x: Floats (batch, time, features), of which the first is forecast; what the others are in the step of
                 the target nobody knows, so that they stay there as they were last.
             y: Floats (batch, 1), the value right after the window.
+            mask: As in `call`; at least one step of each window counts.
         """
-        after = tf.concat([y[:, :, None], x[:, -1:, 1:]], axis=2)
-        series = changed(self.transform, tf.concat([x, after], axis=1), None)
-        return series[:, :-1], series[:, -1, :1]
+        after = tf.concat([y[:, :, None], last_step(x, mask)[:, :, 1:]], axis=2)
+        counting = None if mask is None else tf.concat([mask, tf.ones_like(mask[:, :1])], axis=1)
+        series = changed(self.transform, tf.concat([x, after], axis=1), counting)
+        return without_zero_steps(series[:, :-1], mask), series[:, -1, :1]
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """Return the shape of the inputs."""
@@ -122,6 +128,15 @@ def changed(
     moved = transform(tf.gather(series, order, batch_dims=1), lengths)
     back = tf.gather(moved, tf.argsort(order, axis=1), batch_dims=1)
     return tf.where(counting[:, :, None], back, series)
+
+
+def last_step(series: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+    """Return the last step of each series that counts, (batch, 1, features)."""
+    if mask is None:
+        return series[:, -1:]
+    time = tf.range(keras.ops.shape(series)[1])
+    last = tf.reduce_max(tf.where(tf.cast(mask, tf.bool), time, 0), axis=1, keepdims=True)
+    return tf.gather(series, last, batch_dims=1)
 
 
 def without_zero_steps(series: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:

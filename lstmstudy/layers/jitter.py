@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from lstmstudy.layers.augmentation import Augmentation, changed
+from lstmstudy.layers.augmentation import Augmentation
 from lstmstudy.layers.random import normal
 from lstmstudy.settings import check_amount
 
@@ -58,9 +58,11 @@ class Jitter(Augmentation):
         noise = self.sd * normal(keras.ops.shape(series), self.stream)
         return series + keras.ops.cast(noise, series.dtype)
 
-    def joined(self, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def joined(
+        self, x: tf.Tensor, y: tf.Tensor, mask: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return a training batch for forecasting: noise on the window, the target as it was measured."""
-        return changed(self.transform, x, None), y
+        return self.batch(x, y, mask)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild this layer."""

@@ -65,13 +65,15 @@ class Permutation(Augmentation):
         order = tf.argsort(tf.where(time < length, place, 2.0), axis=1, stable=True)
         return tf.gather(series, order, batch_dims=1)
 
-    def joined(self, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def joined(
+        self, x: tf.Tensor, y: tf.Tensor, mask: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Refuse: the target of a forecast must follow its window.
 
         Raises:
             ValueError: Always.
         """
-        del x
+        del x, mask
         msg = f"A permuted window has no next value, so permutation serves classification only. Received: y.shape={y.shape}"
         raise ValueError(msg)
 
