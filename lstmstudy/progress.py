@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
@@ -13,12 +14,16 @@ _SECONDS_BETWEEN_LINES = 15
 
 
 def progress_bar(total: int, title: str = "training") -> Any:
-    """Return a context manager with ``update()``: a bar with the time left, or plain lines for a log."""
-    if "ipykernel" in sys.modules:
+    """Return a context manager with ``update()``: a bar with the time left, or plain lines for a log.
+
+    In a notebook it is a widget, or where ipywidgets are missing the bar of a terminal.
+    """
+    notebook = "ipykernel" in sys.modules
+    if notebook and importlib.util.find_spec("ipywidgets"):
         from tqdm.notebook import tqdm
 
-        return tqdm(total=total, desc=title, unit="run")
-    if sys.stderr.isatty():
+        return tqdm(total=total, desc=title, unit="run", smoothing=0.05)
+    if notebook or sys.stderr.isatty():
         from tqdm import tqdm as terminal
 
         return terminal(total=total, desc=title, unit="run", smoothing=0.05)

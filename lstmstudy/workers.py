@@ -18,7 +18,7 @@ from lstmstudy.processes import end_with_parent
 from lstmstudy.runs import ENGINE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from lstmstudy.data import Task
@@ -35,6 +35,9 @@ class Failure:
 
     run: Run
     reason: str
+
+
+_Flying = dict["Future[Outcome]", tuple["_Lane", "Run"]]  # runs on their way, with their lane
 
 
 def local_lanes() -> list[Callable[[], Executor]]:
@@ -64,36 +67,53 @@ def train_all(
 
     Returns:
         The runs without an outcome, with the reason.
+
+    Raises:
+        KeyboardInterrupt: If it is interrupted; finished runs are kept and workers have ended.
     """
-    queue = _Queue(runs)
     places = [_Lane(factory) for factory in (lanes or local_lanes())[: max(len(runs), 1)]]
-    flying: dict[Future[Outcome], tuple[_Lane, Run]] = {}
-    failures: list[Failure] = []
-    tries: Counter[str] = Counter()
+    flying: _Flying = {}
     try:
-        while True:
-            busy = [lane for lane, _ in flying.values()]
-            for lane in places:
-                if lane not in busy and (run := queue.take(lane.group, alone=not flying)) is not None:
-                    flying[lane.submit(run, cache)] = (lane, run)
-            if not flying:
-                return failures
-            for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                lane, run = flying.pop(future)
-                try:
-                    keep(future.result())
-                except (BrokenExecutor, MemoryError) as error:
-                    lane.renew()
-                    tries[run.identity] += 1
-                    if tries[run.identity] < _ATTEMPTS:
-                        queue.put_back(run)
-                    else:
-                        failures.append(Failure(run, f"its worker ended twice ({type(error).__name__})"))
-                except Exception as error:  # noqa: BLE001 - whatever one run raises, the others go on
-                    failures.append(Failure(run, f"{type(error).__name__}: {error}".splitlines()[0]))
+        return _train(_Queue(runs), cache, keep, places, flying)
+    except KeyboardInterrupt:
+        for lane in places:
+            lane.stop()
+        for future in flying:
+            if future.done() and future.exception() is None:
+                keep(future.result())  # it was finished; an interrupted saving is done again
+        raise
     finally:
         for lane in places:
             lane.close()
+
+
+def _train(
+    queue: _Queue, cache: Path, keep: Callable[[Outcome], object], places: Sequence[_Lane], flying: _Flying
+) -> list[Failure]:
+    """Train what is in the queue; `flying` always has the runs that are not kept so far."""
+    failures: list[Failure] = []
+    tries: Counter[str] = Counter()
+    while True:
+        busy = [lane for lane, _ in flying.values()]
+        for lane in places:
+            if lane not in busy and (run := queue.take(lane.group, alone=not flying)) is not None:
+                flying[lane.submit(run, cache)] = (lane, run)
+        if not flying:
+            return failures
+        for future in wait(flying, return_when=FIRST_COMPLETED).done:
+            lane, run = flying[future]
+            try:
+                keep(future.result())
+            except (BrokenExecutor, MemoryError) as error:
+                lane.renew()
+                tries[run.identity] += 1
+                if tries[run.identity] < _ATTEMPTS:
+                    queue.put_back(run)
+                else:
+                    failures.append(Failure(run, f"its worker ended twice ({type(error).__name__})"))
+            except Exception as error:  # noqa: BLE001 - whatever one run raises, the others go on
+                failures.append(Failure(run, f"{type(error).__name__}: {error}".splitlines()[0]))
+            del flying[future]
 
 
 class _Lane:
@@ -111,12 +131,13 @@ class _Lane:
                 self.renew()
             self.compiled += 1
         self.executor = self.executor or self.factory()
-        try:
-            future = self.executor.submit(train_here, run, cache)
-        except BrokenExecutor:  # its worker died while it had nothing to do
-            self.renew()
-            self.executor = self.factory()
-            future = self.executor.submit(train_here, run, cache)
+        with _interrupts_held():
+            try:
+                future = self.executor.submit(train_here, run, cache)
+            except BrokenExecutor:  # its worker died while it had nothing to do
+                self.renew()
+                self.executor = self.factory()
+                future = self.executor.submit(train_here, run, cache)
         self.group = run.group
         return future
 
@@ -125,6 +146,11 @@ class _Lane:
         self.close()
         self.executor = self.group = None
         self.compiled = 0
+
+    def stop(self) -> None:
+        """End the worker at once, whatever it trains; an executor without processes goes on."""
+        for process in tuple((getattr(self.executor, "_processes", None) or {}).values()):
+            process.kill()
 
     def close(self) -> None:
         if self.executor is not None:
@@ -188,6 +214,19 @@ def _task(name: str, cache: Path) -> Task:
 
 def _spawn() -> Executor:
     return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_prepare_process)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let a process that is started here never be interrupted, which its first imports would say in a traceback."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _prepare_process() -> None:
