@@ -15,7 +15,7 @@ from lstmstudy.data.folds import joined_fold, rolling_origins
 from lstmstudy.data.task import Task, content_hash
 from lstmstudy.export import to_keras
 from lstmstudy.network import Network
-from lstmstudy.program import limit_threads
+from lstmstudy.program import Program, limit_threads
 from lstmstudy.techniques import (
     BatchNorm,
     Boosting,
@@ -130,6 +130,18 @@ def test_every_technique_trains_on_windows_with_gaps(name, baseline):
     assert name == "baseline" or not np.array_equal(
         result.curves["validation/rmse"], baseline.curves["validation/rmse"]
     )
+
+
+def test_training_batches_keep_their_padding():
+    """What a program trains on has its known steps changed, and zeros where the task has them."""
+    train = gappy().folds[0].train
+    program = Program(TRAINED["augmented"], INFO, len(train.y))
+    program.start(TRAINED["augmented"], 0)
+    x, y = program._batch(tf.constant(train.x), tf.constant(train.y))
+    counting = np.arange(INFO.window) < train.lengths[:, None]
+    np.testing.assert_array_equal(x.numpy().any(axis=2), counting)
+    assert (x.numpy() != train.x).any(axis=2)[counting].mean() > 0.9
+    assert (y.numpy() != train.y).any()
 
 
 @every_augmentation
