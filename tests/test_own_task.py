@@ -186,3 +186,18 @@ def test_a_profile_without_any_task_is_refused(tmp_path):
     folder = parameters(tmp_path / "params", "\n".join(STUDY.splitlines()[1:]))
     with pytest.raises(ParamsError, match=r"missing key `tasks`.*or a `task` of your own"):
         make_plan("mine", store=tmp_path / "store", folder=folder)
+
+
+def test_inputs_and_names_come_back_from_the_cache(tmp_path):
+    """Scaled back by what the stored fold says, inputs are those of the table; columns and classes keep their names."""
+    write(tmp_path / "load.csv", series())
+    own = OwnTask(csv="load.csv", kind="forecasting", target="load", features=("heat",), window=12)
+    task = open_task(prepare_own(own, tmp_path, tmp_path), tmp_path)
+    fold = task.folds[-1]
+    raw = fold.test.x * np.array(fold.x_scale) + np.array(fold.x_center)
+    table = np.column_stack(list(series().values()))
+    last = fold.test.indices[-1]
+    np.testing.assert_allclose(raw[-1], table[last - 12 : last], atol=1e-5)
+    assert (fold.center, fold.scale) == (fold.x_center[0], fold.x_scale[0])
+    assert task.info.channels == ("load", "heat")
+    assert hash(task.info)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy import streams
-from lstmstudy.data.folds import forecasting_part
+from lstmstudy.data.folds import forecasting_part, scaler_of
 from lstmstudy.data.task import Fold
 from lstmstudy.data.windows import fit_scaler
 
@@ -145,4 +145,4 @@ def _fold(series: npt.NDArray[np.float64], split: Split, future: int, info: Task
     standardised = (series - center) / scale
     targets = (split.train, split.held_out, np.arange(series.size - future, series.size))
     train, validation, test = (forecasting_part(standardised, part, info) for part in targets)
-    return Fold(train, validation, test, center=float(center), scale=float(scale))
+    return Fold(train, validation, test, float(center), float(scale), *scaler_of(center, scale))

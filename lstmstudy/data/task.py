@@ -40,7 +40,8 @@ class Part:
 class Fold:
     """One split of a task.
 
-    A target in its own unit is standardised * `scale` + `center`; for classification these are 1 and 0.
+    A target in its own unit is standardised * `scale` + `center`; for classification these are 1 and 0. An
+    input is standardised * `x_scale` + `x_center`, which have one number for each channel or one for all.
     """
 
     train: Part
@@ -48,6 +49,8 @@ class Fold:
     test: Part
     center: float
     scale: float
+    x_center: tuple[float, ...] = (0.0,)
+    x_scale: tuple[float, ...] = (1.0,)
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class TaskInfo:
         variable_length: Whether sequences differ in length.
         realizations: Of a task that compares ways to split: how many series it has, each of which is split in
             every way; 0 for every other task.
+        channels: Names of the columns of the input, the one that is forecast first; () where nobody named them.
+        classes: Names of the classes, by label; () likewise.
     """
 
     name: str
@@ -90,6 +95,8 @@ class TaskInfo:
     differenced: bool = False
     variable_length: bool = False
     realizations: int = 0
+    channels: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
     @property
     def metric(self) -> Literal["rmse", "cross_entropy"]:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _TOLERANCE = 1e-5
 
 
-def to_keras(recipe: Recipe, info: TaskInfo, weights: Mapping[str, np.ndarray]) -> keras.Model:
+def to_keras(
+    recipe: Recipe, info: TaskInfo, weights: Mapping[str, np.ndarray], *, logits: bool = False
+) -> keras.Model:
     """Return a model of stock Keras layers that predicts what a trained run predicts.
 
     What acts in training only is left out: dropouts, weight drop, augmentation, penalties, gradient noise,
@@ -28,6 +30,7 @@ def to_keras(recipe: Recipe, info: TaskInfo, weights: Mapping[str, np.ndarray]) 
         recipe: How the run was trained.
         info: Its task.
         weights: `Result.weights`, those of the selected epoch, by path such as ``"lstm_1/kernel"``.
+        logits: Whether classes are told by logits, which can be summed, instead of probabilities.
 
     Returns:
         Standardised inputs (batch, window, features), padded with zeros where lengths vary -> standardised
@@ -43,6 +46,26 @@ def to_keras(recipe: Recipe, info: TaskInfo, weights: Mapping[str, np.ndarray]) 
 
     network = Network(recipe, info)
     _check(recipe, network)
+    assign(network, recipe, weights)
+    softmax = info.kind == "classification" and not logits
+    x = inputs = keras.Input((info.window, info.n_features))
+    for layer in network.model.layers[1:]:
+        if (stock := _stock(layer, softmax=softmax)) is not None:
+            x = stock(x)
+    model = keras.Model(inputs, x, name=info.name)
+    for layer in model.layers:
+        for variable in layer.weights:
+            variable.assign(weights[f"{layer.name}/{variable.name}"])
+    _compare(model, network, recipe, info, softmax=softmax)
+    return model
+
+
+def assign(network: Network, recipe: Recipe, weights: Mapping[str, np.ndarray]) -> None:
+    """Give a network the weights of a trained run, and its techniques their strengths.
+
+    Raises:
+        ValueError: If `weights` are not those of the recipe.
+    """
     trained = {
         variable.path: variable
         for variable in network.model.variables
@@ -56,19 +79,9 @@ def to_keras(recipe: Recipe, info: TaskInfo, weights: Mapping[str, np.ndarray]) 
     network.reset(recipe, seed=0)
     for path, variable in trained.items():
         variable.assign(weights[path])
-    x = inputs = keras.Input((info.window, info.n_features))
-    for layer in network.model.layers[1:]:
-        if (stock := _stock(layer, info)) is not None:
-            x = stock(x)
-    model = keras.Model(inputs, x, name=info.name)
-    for layer in model.layers:
-        for variable in layer.weights:
-            variable.assign(weights[f"{layer.name}/{variable.name}"])
-    _compare(model, network, recipe, info)
-    return model
 
 
-def _stock(layer: keras.layers.Layer, info: TaskInfo) -> keras.layers.Layer | None:
+def _stock(layer: keras.layers.Layer, *, softmax: bool) -> keras.layers.Layer | None:
     """Return the layer of Keras that takes the place of one of the study's, or None where none is needed."""
     import keras
 
@@ -79,7 +92,7 @@ def _stock(layer: keras.layers.Layer, info: TaskInfo) -> keras.layers.Layer | No
     if not type(layer).__module__.startswith("keras."):
         return None
     config = layer.get_config()
-    if layer.name == "head" and info.kind == "classification":
+    if layer.name == "head" and softmax:
         config["activation"] = "softmax"
     return type(layer).from_config(config)
 
@@ -87,7 +100,7 @@ def _stock(layer: keras.layers.Layer, info: TaskInfo) -> keras.layers.Layer | No
 def _check(recipe: Recipe, network: Network) -> None:
     """Raise a ValueError that says which technique needs more at inference than stock layers, and what serves."""
     for technique in recipe.techniques:
-        hooks = {type(hook).__name__ for hook in network.placed[technique.name] if _acts_in_cell(hook)}
+        hooks = {type(hook).__name__ for hook in network.placed[technique.name] if acts_in_cell(hook)}
         if hooks:
             needs = "acts inside the cell at inference too, where keras.layers.LSTM has no place for it"
             use = " and ".join(f"lstmstudy.layers.{name}" for name in sorted(hooks))
@@ -105,12 +118,12 @@ def _check(recipe: Recipe, network: Network) -> None:
         raise ValueError(msg)
 
 
-def _acts_in_cell(layer: keras.layers.Layer) -> bool:
+def acts_in_cell(layer: keras.layers.Layer) -> bool:
     """Whether a part is a hook that acts at inference."""
     return bool(getattr(layer, "acts_at_inference", False))
 
 
-def _compare(model: keras.Model, network: Network, recipe: Recipe, info: TaskInfo) -> None:
+def _compare(model: keras.Model, network: Network, recipe: Recipe, info: TaskInfo, *, softmax: bool) -> None:
     """Raise a ValueError unless both predict the same on made inputs."""
     import keras
 
@@ -118,7 +131,7 @@ def _compare(model: keras.Model, network: Network, recipe: Recipe, info: TaskInf
     if info.variable_length:
         x *= np.arange(info.window)[:, None] < 1 + np.arange(8)[:, None, None] % info.window
     ours = network.model(x, training=False)
-    if info.kind == "classification":
+    if softmax:
         ours = keras.ops.softmax(ours)
     difference = float(np.abs(model(x, training=False) - ours).max() / max(1.0, np.abs(ours).max()))
     if not difference <= _TOLERANCE:
