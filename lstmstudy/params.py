@@ -59,7 +59,8 @@ Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=2048)], ...], *LIST]
 class Profile(Section):
     """How big a study is: tasks, techniques, units of each comparison, network and training.
 
-    `name` is the stem of the file. `task` is one of the user's own data, beside or instead of `tasks`. Tuned arms are compared on `tasks` with `units` units each: those in
+    `name` is the stem of the file. `task` is one of the user's own data and `ucr` one from the archives, both beside
+    or instead of `tasks`. Tuned arms are compared on `tasks` with `units` units each: those in
     `compared`, by name such as ``"dropout per=step"`` or by technique, or all if it is left out. Grids are
     trained as `description` says, or else just so; designs as `designs` says by name. `grids` has, by technique and
     setting, the values that replace those of the technique's own file. `unjudged` names claims whose arms are left
@@ -70,6 +71,9 @@ class Profile(Section):
     tasks: Names = Field(default=(), description="a list of names of tasks, at least one, each once")
     task: OwnTask | None = Field(
         default=None, description="a mapping with the keys csv or parquet, kind and what it needs"
+    )
+    ucr: str | None = Field(
+        default=None, description="the name of a problem of the UCR and UEA archives, such as GunPoint"
     )
     techniques: Names = Field(description="a list of names of techniques, at least one, each once")
     compared: Names | None = Field(
@@ -108,6 +112,16 @@ def profile_names(folder: Path = paths.PARAMS) -> tuple[str, ...]:
     return tuple(sorted(stem for stem in stems if _PROFILE_NAME.fullmatch(stem) and stem not in _TAKEN))
 
 
+def check_profile_name(name: str) -> None:
+    """Raise a ParamsError unless a profile can have this name."""
+    if not _PROFILE_NAME.fullmatch(name) or name in _TAKEN:
+        msg = (
+            "The name of a profile is the stem of a file in params/. Expected up to 64 ASCII letters, digits, `_` and `-` "
+            f"(not {' or '.join(_TAKEN)}), such as mine for params/mine.yaml. Received: profile={shown(name)}"
+        )
+        raise ParamsError(msg)
+
+
 def load_profile(name: str, folder: Path = paths.PARAMS) -> Profile:
     """Return the named profile, with every technique file that it names checked as well.
 
@@ -118,12 +132,7 @@ def load_profile(name: str, folder: Path = paths.PARAMS) -> Profile:
     Raises:
         ParamsError: If anything is wrong: one line with file, key, what was expected and what came.
     """
-    if not _PROFILE_NAME.fullmatch(name) or name in _TAKEN:
-        msg = (
-            "The name of a profile is the stem of a file in params/. Expected up to 64 ASCII letters, digits, `_` and `-` "
-            f"(not {' or '.join(_TAKEN)}), such as mine for params/mine.yaml. Received: profile={shown(name)}"
-        )
-        raise ParamsError(msg)
+    check_profile_name(name)
     path = folder / f"{name}.yaml"
     where = paths.relative(path)
     names = profile_names(folder)
@@ -131,11 +140,11 @@ def load_profile(name: str, folder: Path = paths.PARAMS) -> Profile:
         note = f"A file params/{name}.yaml would create it. "
         raise ParamsError(unknown("profile", name, names, note, where))
     profile = load(Profile, path)
-    if not profile.tasks and profile.task is None:
+    if not profile.tasks and profile.task is None and profile.ucr is None:
         given = sorted(profile.model_fields_set - {"name"})
         raise ParamsError(
             f"{where}: missing key `tasks`. Expected a list of names of tasks, at least one, each once; or a `task` "
-            f"of your own. Received: keys={shown(given)}"
+            f"of your own, or `ucr`. Received: keys={shown(given)}"
         )
     _check_names(profile, where)
     for technique in profile.techniques:

@@ -11,6 +11,7 @@ from lstmstudy.arms import Arm, Unit
 from lstmstudy.claims.arms import claim_arms
 from lstmstudy.data import open_task
 from lstmstudy.data.own_task import prepare_own
+from lstmstudy.data.ucr import prepare_ucr
 from lstmstudy.design import design_arms, load_design
 from lstmstudy.grids import load_technique, search_title, settings_of
 from lstmstudy.recipe import Recipe
@@ -289,9 +290,10 @@ def make_plan(profile: str, *, store: Path = paths.STORE, folder: Path = paths.P
         ParamsError: If anything in the parameters is wrong.
     """
     checked, cache = params.load_profile(profile, folder), task_cache(store)
-    if checked.task is not None:
-        own = prepare_own(checked.task, paths.ROOT, cache)
-        checked = checked.model_copy(update={"tasks": (*checked.tasks, own)})
+    own = [prepare_own(checked.task, paths.ROOT, cache)] if checked.task is not None else []
+    if checked.ucr is not None:
+        own.append(prepare_ucr(checked.ucr, cache, f"{paths.relative(folder / f'{profile}.yaml')}: ucr"))
+    checked = checked.model_copy(update={"tasks": (*checked.tasks, *own)})
     names = [*checked.tasks, *checked.described.tasks]
     for name, scope in checked.designs.items():
         names += scope.tasks or load_design(name, folder).tasks or ()

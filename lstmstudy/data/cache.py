@@ -44,6 +44,7 @@ MODULES = (  # whatever can change an array or a reference
     "lstmstudy.data.schemes",
     "lstmstudy.data.sources",
     "lstmstudy.data.task",
+    "lstmstudy.data.ucr",
     "lstmstudy.data.windows",
     "lstmstudy.metrics",
     "lstmstudy.streams",

@@ -189,7 +189,7 @@ def open_task(name: str, cache: Path | None = None) -> Task:
     """Return the named task.
 
     Args:
-        name: One of `TASK_NAMES`, or that of a task which was made from a user's table and lies in `cache`.
+        name: One of `TASK_NAMES`, or that of a task made from a user's table or from an archive, which lies in `cache`.
         cache: A folder that keeps built tasks; opening one again takes milliseconds and loads none of the
             libraries that the data came from. None builds it afresh.
 

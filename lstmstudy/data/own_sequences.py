@@ -110,23 +110,28 @@ def _classes(
             )
             raise table.fault(start, column, problem, expected)
         of_sequences.append(first)
-    names, codes, counts = np.unique(
-        np.array(of_sequences, dtype=str), return_inverse=True, return_counts=True
-    )
+    names, codes = class_codes(np.array(of_sequences, dtype=str))
+    counts = np.bincount(codes)
     if len(names) < 2:
         raise ParamsError(
             f"{table.where}: column `{label(column)}`: there is one class only. Expected at least two: name another column "
-            f"as `label`, or add sequences of another class. Received: {label(column)}={shown(str(names[0]))}"
+            f"as `label`, or add sequences of another class. Received: {label(column)}={shown(names[0])}"
         )
     rarest = int(counts.argmin())
     if counts[rarest] < FEWEST:
-        name = str(names[rarest])
+        name = names[rarest]
         first_row = next(rows[0] for rows, code in zip(groups.values(), codes, strict=True) if code == rarest)
         problem = f"class `{label(name)}` has {counts[rarest]} of {len(of_sequences)} sequences"
         expected = (
             f"at least {FEWEST} of each class, for training, validation and test: add some, or leave it out"
         )
         raise table.fault(first_row, column, problem, expected)
+    return names, codes
+
+
+def class_codes(labels: npt.NDArray[np.str_]) -> tuple[tuple[str, ...], npt.NDArray[np.int32]]:
+    """Return the names of the classes, sorted as numbers if all of them are, and the position of each label in them."""
+    names, codes = np.unique(labels, return_inverse=True)
     if all(is_number(str(name), ".") for name in names):
         order = np.argsort([float(name) for name in names], kind="stable")
         names, codes = names[order], np.argsort(order)[codes]

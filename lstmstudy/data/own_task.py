@@ -60,6 +60,11 @@ def own_name(own: OwnTask, root: Path) -> str:
     return f"own_{stem}_{digest}"
 
 
+def lasting_name(name: str) -> str:
+    """Return the name of a task without the hash of a user's table, which changes with every row."""
+    return re.sub(r"^(own_.+)_[0-9a-f]{8}$", r"\1", name)
+
+
 def build_own(own: OwnTask, name: str, root: Path) -> Task:
     """Return the task made from a user's table.
 
@@ -141,12 +146,12 @@ def _classification(own: OwnTask, name: str, root: Path) -> Task:
         classes=found.classes,
     )
     data = Sequences(found.x, found.lengths, found.labels, pool, np.sort(order[:test]))
-    folds = _partitions(data, info, train, len(pool) - train)
+    folds = partitions(data, info, train, len(pool) - train)
     references = tuple(classification_references(fold, info.n_outputs) for fold in folds)
     return Task(info, folds, references, None, content_hash(info, folds))
 
 
-def _partitions(data: Sequences, info: TaskInfo, train: int, validation: int) -> tuple[Fold, ...]:
+def partitions(data: Sequences, info: TaskInfo, train: int, validation: int) -> tuple[Fold, ...]:
     """Return the folds, each channel with a scale of its own; one scale for all where a channel never changes."""
     try:
         return classification_folds(data, info, train=train, validation=validation, per_channel=True)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
 
@@ -80,11 +82,22 @@ def japanese_vowels() -> Sequences:
 
     official_train, train_speakers = load_japanese_vowels(split="train")
     official_test, test_speakers = load_japanese_vowels(split="test")
-    utterances = [*official_train, *official_test]  # each of the shape (channels, steps)
-    lengths = np.array([utterance.shape[1] for utterance in utterances], dtype=np.int32)
-    x = np.zeros((len(utterances), lengths.max(), utterances[0].shape[0]))
-    for row, utterance in zip(x, utterances, strict=True):
-        row[: utterance.shape[1]] = utterance.T
+    x, lengths = stacked([*official_train, *official_test])
     speakers = np.concatenate([train_speakers, test_speakers]).astype(np.int32)  # "1" to "9"
     pool = np.arange(len(official_train))
-    return Sequences(x, lengths, speakers - 1, pool, np.arange(pool.size, len(utterances)))
+    return Sequences(x, lengths, speakers - 1, pool, np.arange(pool.size, len(x)))
+
+
+def stacked(
+    collection: Sequence[npt.NDArray[np.float64]],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
+    """Return sequences of aeon, each (channels, steps), as one array with zeros at their ends, and their lengths.
+
+    Returns:
+        Float64 (n, T, channels), T being the longest; and int32 (n,).
+    """
+    lengths = np.array([each.shape[1] for each in collection], dtype=np.int32)
+    x = np.zeros((len(collection), lengths.max(), collection[0].shape[0]))
+    for row, each in zip(x, collection, strict=True):
+        row[: each.shape[1]] = each.T
+    return x, lengths
