@@ -72,6 +72,11 @@ class Design(Section):
     factors: dict[str, dict[str, Any]] = Field(default={}, description=_ARMS)
 
 
+def design_names(folder: Path = paths.PARAMS) -> tuple[str, ...]:
+    """Return the names of the designs in `folder`, sorted."""
+    return tuple(sorted(path.stem for path in (folder / "designs").glob("*.yaml")))
+
+
 def load_design(name: str, folder: Path = paths.PARAMS) -> Design:
     """Return a design, with each of its arms checked.
 
@@ -79,7 +84,7 @@ def load_design(name: str, folder: Path = paths.PARAMS) -> Design:
         ParamsError: If anything in its file is wrong.
     """
     path = folder / "designs" / f"{name}.yaml"
-    known = sorted(each.stem for each in path.parent.glob("*.yaml"))
+    known = design_names(folder)
     if name not in known:
         raise ParamsError(unknown("design", name, known, "", paths.relative(path)))
     design = load(Design, path)

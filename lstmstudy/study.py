@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
 from lstmstudy.ablation import Ablation
+from lstmstudy.asked import check_arms, check_name, check_technique, find_arm
 from lstmstudy.claims.table import load_claims
 from lstmstudy.data import open_task
+from lstmstudy.design import design_names
 from lstmstudy.missing import train_missing
 from lstmstudy.plan import make_plan, task_cache
+from lstmstudy.results import results_frame
 from lstmstudy.store import MissingRunsError, RunStore
+from lstmstudy.strict_yaml import ParamsError
+from lstmstudy.techniques import TECHNIQUES
 from lstmstudy.verdicts.findings import study_findings
+from lstmstudy.views import study_html, study_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    import pandas as pd
 
     from lstmstudy.arms import Arm
     from lstmstudy.claims.table import Claim
@@ -29,6 +39,11 @@ if TYPE_CHECKING:
 def open_study(profile: str = "default", *, store: Path = paths.STORE, folder: Path = paths.PARAMS) -> Study:
     """Return the study of a profile; nothing is trained before an arm is asked for.
 
+    Args:
+        profile: A file of params/, without .yaml.
+        store: Where outcomes are kept.
+        folder: Where parameters lie.
+
     Raises:
         ParamsError: If the profile or anything that it names is wrong.
     """
@@ -36,7 +51,7 @@ def open_study(profile: str = "default", *, store: Path = paths.STORE, folder: P
 
 
 class Study:
-    """The arms, tasks and outcomes of one profile.
+    """The arms, tasks and outcomes of one profile; ``study["dropout 0.3 per step"]`` is an arm by its name.
 
     Args:
         plan: What the profile asks for.
@@ -59,23 +74,76 @@ class Study:
         """The arm with every technique off."""
         return self.plan.baseline
 
+    @functools.cached_property
+    def named_arms(self) -> dict[str, Arm]:
+        """Every arm of the profile by its name in the study; that of a design's arm begins with its design."""
+        named = {
+            arm: f"{name}: {arm.name}" for name in self.profile.designs for arm in self.plan.design(name)
+        }
+        arms = dict.fromkeys(arm for arms in self.plan.notebooks.values() for arm in arms)
+        return {named.get(arm, arm.name): arm for arm in arms}
+
+    @functools.cached_property
+    def _tuned_keys(self) -> dict[str, Arm]:
+        """The tuned arms by their names in parameter files, such as ``"dropout per=step"``."""
+        names = self.profile.techniques
+        return {key: arm for name in names for key, arm in self.plan.tuned_arms(name).items()}
+
+    def __getitem__(self, name: str) -> Arm:
+        """Return an arm of the profile by its name, or by that which parameter files give a tuned one.
+
+        Raises:
+            UnknownArmError: If there is none of that name; it is a KeyError that proposes the nearest.
+        """
+        return find_arm(name, self.named_arms, self._tuned_keys)
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names of the arms."""
+        return iter(self.named_arms)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        """Return what the Tab key offers after ``study["``."""
+        return list(self.named_arms)
+
+    def __repr__(self) -> str:
+        return study_text(self)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: what the study is, and how much of it is stored."""
+        return study_html(self)
+
     def arm(self, technique: Technique) -> Arm:
         """Return the arm that switches one technique on, in the profile or not."""
+        check_technique(technique)
         return self.plan.arm(technique)
 
     def arms(self, technique: str) -> tuple[Arm, ...]:
         """Return the arms of a technique's grid: they describe how its strength acts.
 
         There are none if the profile lacks the technique; `arm` gives one all the same.
+
+        Raises:
+            ParamsError: If no technique has that name.
         """
+        check_name("study.arms", "technique", technique, TECHNIQUES, self)
         return self.plan.arms(technique) if technique in self.profile.techniques else ()
 
     def tuned(self, technique: str) -> tuple[Arm, ...]:
-        """Return the tuned arms of a technique that the profile compares on every task with the tuned baseline."""
+        """Return the tuned arms of a technique that the profile compares on every task with the tuned baseline.
+
+        Raises:
+            ParamsError: If no technique has that name.
+        """
+        check_name("study.tuned", "technique", technique, TECHNIQUES, self)
         return self.plan.tuned(technique) if technique in self.profile.techniques else ()
 
     def design(self, name: str) -> tuple[Arm, ...]:
-        """Return the arms of a design, such as combinations or batch sizes; none if the profile lacks it."""
+        """Return the arms of a design, such as combinations or batch sizes; none if the profile lacks it.
+
+        Raises:
+            ParamsError: If no design has that name.
+        """
+        check_name("study.design", "design", name, design_names(self.plan.folder), self)
         return self.plan.design(name) if name in self.profile.designs else ()
 
     @property
@@ -84,8 +152,21 @@ class Study:
         return self.plan.compared_arms
 
     def fold(self, task: str, number: int = 0) -> Fold:
-        """Return one fold of any task of the catalog, in the profile or not."""
-        return open_task(task, task_cache(self.store.folder)).folds[number]
+        """Return one fold of any task of the catalog, in the profile or not.
+
+        Raises:
+            ParamsError: If there is no such task, or it has no such fold.
+        """
+        try:
+            folds = open_task(task, task_cache(self.store.folder)).folds
+        except ValueError as error:
+            raise ParamsError(f"study.fold: {error}") from None
+        if number not in range(len(folds)):
+            raise ParamsError(
+                f"study.fold: {task} has {len(folds)} folds. Expected an integer from 0 to {len(folds) - 1}. "
+                f"Received: number={number!r}"
+            )
+        return folds[number]
 
     def outcome(self, run: Run) -> Outcome:
         """Return a stored outcome, read once per study.
@@ -118,11 +199,38 @@ class Study:
         """Return `arms` beside their controls, training only runs that are not stored; without arms, the baseline.
 
         A run that cannot be trained is named on stderr; its unit enters no number.
+
+        Raises:
+            ParamsError: If one of them is no arm, or one of another study.
+            TrainingStoppedError: If it is interrupted; what is finished is stored.
         """
         arms = arms or (self.baseline,)
+        check_arms(arms, self.plan.tasks)
         runs = self.plan.runs(arms)
         stored = self.store.check(runs)
         missing = [run for identity, run in runs.items() if identity not in stored]
         for failure in train_missing(missing, self.store, task_cache(self.store.folder)):
             print(f"missing: {failure.run.task}, seed {failure.run.seed}: {failure.reason}", file=sys.stderr)
         return Ablation(self.plan, self.outcome, arms)
+
+    def results(self, *arms: Arm) -> pd.DataFrame:
+        """Return the stored results of `arms` as a tidy table, a row for each arm and unit; nothing is trained.
+
+        Without arms these are all of the profile. ``frame.attrs["columns"]`` says what each column is, as does
+        `lstmstudy.results.COLUMNS`. Columns have the names that they have in ``runs.csv`` and ``units.csv`` beside
+        the report, whose numbers are the same with six digits.
+
+        Raises:
+            ParamsError: If one of them is no arm, or one of another study.
+        """
+        check_arms(arms, self.plan.tasks)
+        known = {arm: name for name, arm in self.named_arms.items()}
+        wanted = dict.fromkeys(arms or known)
+        stored = self.store.check(self.plan.runs(wanted))  # once: to look for each run by itself takes long
+
+        def outcome(run: Run) -> Outcome:
+            if run.identity not in stored:
+                raise MissingRunsError
+            return self.outcome(run)
+
+        return results_frame(self.plan, outcome, {arm: known.get(arm, arm.name) for arm in wanted})

@@ -80,7 +80,7 @@ def table(
             f"filters={list(filters)}, columns={list(frame.columns)}, ids={ids}, rows={len(frame)}"
         )
         raise ValueError(msg)
-    html = _html(frame, caption.strip(), filters, ids)
+    html = table_html(frame, caption=caption.strip(), filters=filters, ids=ids)
     publish(
         {"text/html": html, "text/plain": f"{caption.strip()}\n{frame.map(_text).to_string()}"},
         raw=True,
@@ -88,7 +88,10 @@ def table(
     )
 
 
-def _html(frame: pd.DataFrame, caption: str, filters: Sequence[str], ids: Sequence[str] | None) -> str:
+def table_html(
+    frame: pd.DataFrame, *, caption: str, filters: Sequence[str] = (), ids: Sequence[str] | None = None
+) -> str:
+    """Return what `table` displays, as HTML."""
     import pandas as pd
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 

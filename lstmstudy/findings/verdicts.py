@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lstmstudy.figures import panels, style, table
 from lstmstudy.figures.calibration import Share, plot_expected_best, plot_power, plot_rates
@@ -13,6 +13,10 @@ from lstmstudy.stats.rule import BY_TASK, NO_DIFFERENCE, OPEN, VERDICTS
 from lstmstudy.verdicts.words import amount, contrast_name, effect
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
     from lstmstudy.plan import Plan
     from lstmstudy.verdicts.document import ClaimFound, ContrastFound, Findings, RateFound, TaskEffect
 
@@ -100,12 +104,27 @@ def chapter_verdicts(findings: Findings, chapter: str) -> list[str]:
         findings: Those of the study.
         chapter: Name of the chapter without its number, such as "dropout".
     """
-    import pandas as pd
-
     claims = [claim for claim in findings.claims if claim.chapter.partition("_")[2] == chapter]
     if not claims:
         return ["The guide makes no claim that belongs here."]
-    titles, rows = _titles(findings), []
+    titles = _titles(findings)
+    frame = contrast_frame(claims, titles)
+    if len(frame):
+        caption = "Every contrast, with 95 % intervals; p not adjusted for the number of claims"
+        table(frame, caption=caption)
+    return [_sentence(claim, titles) for claim in claims]
+
+
+def contrast_frame(claims: Sequence[ClaimFound], titles: Mapping[str, str]) -> pd.DataFrame:
+    """Return every contrast of some claims as a row, over all tasks and on each.
+
+    Args:
+        claims: The claims.
+        titles: The tasks' names as readers know them, by name.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
     for claim in claims:
         for contrast in claim.contrasts:
             by_task = {
@@ -123,13 +142,8 @@ def chapter_verdicts(findings: Findings, chapter: str) -> list[str]:
                     "p of no difference": _p(contrast.p_equivalence),
                 }
             )
-    if rows:
-        frame = pd.DataFrame(rows).fillna("")
-        last = ["units lower", "p of no difference"]
-        frame = frame[[column for column in frame.columns if column not in last] + last]
-        caption = "Every contrast, with 95 % intervals; p not adjusted for the number of claims"
-        table(frame, caption=caption)
-    return [_sentence(claim, titles) for claim in claims]
+    frame, last = pd.DataFrame(rows).fillna(""), ["units lower", "p of no difference"]
+    return frame[[column for column in frame.columns if column not in last] + last] if rows else frame
 
 
 def _sentence(claim: ClaimFound, titles: dict[str, str]) -> str:

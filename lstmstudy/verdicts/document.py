@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lstmstudy.verdicts.views import claim_html, claim_text, findings_html, findings_text
+
 VERSION = 1
 # Beside the verdicts of the rule, in lstmstudy/stats/rule.py:
 DESCRIBED, ELSEWHERE = "described, not judged", "judged in"
@@ -104,6 +106,13 @@ class ClaimFound(_Part):
     secondary: tuple[Secondary, ...] = Field(description="the first contrast in the secondary metrics")
     robustness: tuple[Variation, ...] = Field(description="the verdict if one choice were another")
     marks: tuple[str, ...] = Field(description="metric-dependent, reading-dependent")
+
+    def __repr__(self) -> str:
+        return claim_text(self)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the verdict and every contrast."""
+        return claim_html(self)
 
 
 class TechniqueFound(_Part):
@@ -225,3 +234,10 @@ class Findings(_Part):
     calibration: Calibration
     arms: tuple[ArmCost, ...]
     problems: tuple[str, ...] = Field(description="contrasts that could not be measured, and why")
+
+    def __repr__(self) -> str:
+        return findings_text(self)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the claims with their verdicts."""
+        return findings_html(self)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lstmstudy.plan import Plan
-    from lstmstudy.runs import Outcome, Run
+    from lstmstudy.runs import Outcome, Result, Run
 
 UNITS, RUNS, ARMS, CURVES, COST = "units.csv", "runs.csv", "arms.csv", "curves.csv.gz", "cost.json"
 COLUMNS_OF = "columns.json"  # says what the columns of each table are
@@ -82,19 +82,27 @@ class Tables:
     arms: tuple[dict[str, str], ...]
 
 
+def updates_of(plan: Plan, run: Run) -> int:
+    """Return how many updates an epoch of a run has."""
+    return -(-len(plan.tasks[run.task].folds[run.fold].train.y) // run.recipe.batch_size)
+
+
+def parameters_of(result: Result) -> int:
+    """Return how many weights are trained; moving statistics are none."""
+    return sum(weight.size for path, weight in result.weights.items() if "/moving_" not in path)
+
+
 def run_row(plan: Plan, run: Run, outcome: Outcome) -> dict[str, str]:
     """Return one row of the table of runs."""
     result, info = outcome.result, plan.tasks[run.task].info
-    n_train = len(plan.tasks[run.task].folds[run.fold].train.y)
-    weights = [weight for path, weight in result.weights.items() if "/moving_" not in path]
     row: dict[str, Any] = {
         "run": short(run.identity),
         "task": run.task,
         "fold": run.fold,
         "seed": run.seed,
         "recipe": json.dumps(run.recipe.describe(), sort_keys=True),
-        "updates": -(-n_train // run.recipe.batch_size),
-        "parameters": sum(weight.size for weight in weights),
+        "updates": updates_of(plan, run),
+        "parameters": parameters_of(result),
         "diverged": result.diverged or "",
     }
     for reading in READINGS:
