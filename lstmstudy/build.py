@@ -80,6 +80,7 @@ def build(profile: str, only: str | None = None) -> int:
         or the report is too large to share; it is written all the same.
     """
     from lstmstudy.about import about_report
+    from lstmstudy.findings.advice import in_short
     from lstmstudy.report import LIMIT, build_pages, build_report
     from lstmstudy.report import findings as said
     from lstmstudy.report.markdown import inline_html, plain
@@ -123,13 +124,15 @@ def build(profile: str, only: str | None = None) -> int:
     if only is None:
         build_pages(chapters, about, summary=COMPARISON, folder=folder / "notebooks")
     size = build_report(chapters, about, summary=COMPARISON, out=page)
+    if only is None:
+        _take_away(plan, findings, store, folder)
     wrong = [f"the rule is not honest: {rate}, and 5 % were promised" for rate in false_rates(findings)]
     if size > LIMIT:
         wrong.append(f"{paths.relative(page)} has {size / 1e6:.1f} MB, and {LIMIT / 1e6:.0f} were promised")
     for problem in wrong:
         print(problem, file=sys.stderr)
     if only is None:
-        lines = verdict_lines(findings)
+        lines = [*verdict_lines(findings), *(plain(inline_html(each)) for each in in_short(findings))]
     else:
         lines = [plain(inline_html(each)) for one in chapters for each in said(one.notebook)]
     print("\n".join(f"  {line}" for line in lines))
@@ -141,14 +144,27 @@ def _judge(plan: Plan, store: RunStore, folder: Path) -> Findings:
     """Return the verdicts on all claims."""
     from lstmstudy.verdicts.findings import study_findings
 
-    @functools.cache
-    def outcome(run: Run) -> Outcome:
-        found = store.load(run.identity)
-        if found is None:
-            raise MissingRunsError(f"A run has no outcome. Received: {run=}")
-        return found
+    return study_findings(plan, store, functools.cache(functools.partial(_outcome, store)), folder)
 
-    return study_findings(plan, store, outcome, folder)
+
+def _take_away(plan: Plan, findings: Findings, store: RunStore, folder: Path) -> None:
+    """Write the recommended models beside the report, and say where."""
+    from lstmstudy.export.recommended import FOLDER, write_recommended
+
+    if write_recommended(plan, findings, functools.partial(_outcome, store), folder):
+        print(f"recommended models, with scripts that use and train them: {paths.relative(folder / FOLDER)}/")
+
+
+def _outcome(store: RunStore, run: Run) -> Outcome:
+    """Return a stored outcome.
+
+    Raises:
+        MissingRunsError: If there is none.
+    """
+    found = store.load(run.identity)
+    if found is None:
+        raise MissingRunsError(f"A run has no outcome. Received: {run=}")
+    return found
 
 
 def _verdicts(findings: Findings, chapter: str) -> str:

@@ -192,7 +192,9 @@ def test_a_study_without_techniques_says_so(made):
 
 def test_advice_is_what_validation_chooses_on_each_task(made):
     """The chosen arm has the lowest validation error of all, and its test effect is told as the ablation has it."""
-    for each, said in zip(made.findings.advice, advice(made.findings), strict=True):
+    *told, where = advice(made.findings)
+    assert "`recommended` has " + ("each of" if len(told) > 1 else "that network") in where
+    for each, said in zip(made.findings.advice, told, strict=True):
         arms = [arm for arm in made.plan.compared_arms if not arm.technique.is_reading]
         found = {
             arm.name: Ablation(made.plan, made.outcome, [arm])
@@ -218,7 +220,7 @@ def test_advice_is_honest_where_a_simple_method_wins_or_nothing_is_shown(made):
     (first, *_), (task, *_) = made.findings.advice, made.findings.tasks
     better = task.model_copy(update={"simple_error": 0.5 * first.error})
     said = advice(made.findings.model_copy(update={"tasks": (better,)}))
-    assert len(said) == 1
+    assert len(said) == 2  # and where the networks lie
     assert "which needs no network, has a lower test error" in said[0]
     worse = task.model_copy(update={"simple_error": 2 * first.error})
     unclear = first.model_copy(
@@ -228,3 +230,22 @@ def test_advice_is_honest_where_a_simple_method_wins_or_nothing_is_shown(made):
     assert "lower test error" not in said
     assert "about 40 would show" in said
     assert "a, b, c, d and 2 more" in said
+
+
+def test_on_own_data_the_answer_begins_with_what_to_use(made):
+    """The first sentence names the choice of validation, or the simple method where that is better; the catalog has none."""
+    first = next(each for each in made.findings.advice if each.effect is not None)
+    assert not answer(made.findings).startswith("On ")
+    for better, use in ((0.5, "use %s, which needs no network"), (2, f"use {first.arm}")):
+        tasks = [
+            task.model_copy(
+                update={"name": "own_load_0123abcd", "title": "Load", "simple_error": better * first.error}
+            )
+            if task.name == first.task
+            else task
+            for task in made.findings.tasks
+        ]
+        own = first.model_copy(update={"task": "own_load_0123abcd"})
+        said = answer(made.findings.model_copy(update={"tasks": tuple(tasks), "advice": (own,)}))
+        simple = next(task.simple for task in tasks if task.title == "Load")
+        assert said.startswith(f"On Load {use.replace('%s', simple)}")

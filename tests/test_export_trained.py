@@ -283,3 +283,16 @@ def test_missing_and_diverged_runs_leave_no_folder(study, tmp_path):
     assert write_recommended(plan, findings, none, tmp_path) == []
     assert write_recommended(plan, findings, diverged, tmp_path) == []
     assert not (tmp_path / "recommended").exists()
+
+
+@pytest.mark.parametrize("study", ["sunspots"], indirect=True)
+def test_what_the_user_left_in_the_folder_stays(study, tmp_path):
+    """Another recommendation replaces the files of the study and no other."""
+    plan, outcome, findings = study
+    (place,) = write_recommended(plan, findings, outcome, tmp_path)
+    (place / "mine.txt").write_text("mine", encoding="utf-8")
+    baseline = SimpleNamespace(advice=[SimpleNamespace(task="sunspots", arm="baseline")])
+    write_recommended(plan, baseline, outcome, tmp_path)
+    assert (place / "mine.txt").read_text(encoding="utf-8") == "mine"
+    assert "Dropout" not in (place / "train.py").read_text(encoding="utf-8")
+    assert json.loads((place / "model.json").read_text(encoding="utf-8"))["arm"] == "baseline"

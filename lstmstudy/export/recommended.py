@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmstudy.atomic import write_whole
+from lstmstudy.data.own_task import lasting_name
 from lstmstudy.export.lines import NoScriptError
 from lstmstudy.export.script import training_script
 from lstmstudy.source import source_digest
@@ -65,7 +65,7 @@ def write_recommended(
     for advice in findings.advice:
         chosen = _chosen(plan, arms[advice.arm], advice.task, outcome)
         if chosen is not None:
-            place = folder / FOLDER / advice.task
+            place = folder / FOLDER / lasting_name(advice.task)
             _write(plan, chosen, place)
             written.append(place)
     return written
@@ -102,8 +102,9 @@ def _write(plan: Plan, chosen: _Chosen, place: Path) -> None:
             return
     except (OSError, ValueError):
         pass
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
+    place.mkdir(parents=True, exist_ok=True)
+    for name in (FACTS, MODEL, DATA, PREDICT, TRAIN):  # what else lies there is the user's
+        (place / name).unlink(missing_ok=True)
     info = plan.tasks[chosen.run.task].info
     fold = plan.tasks[chosen.run.task].folds[chosen.run.fold]
     needs = _write_model(chosen, info, place)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from lstmstudy.findings.finding import between, listed, percent
 
 if TYPE_CHECKING:
-    from lstmstudy.verdicts.document import Advice, Findings, TaskFacts
+    from collections.abc import Sequence
+
+    from lstmstudy.verdicts.document import Advice, Findings, TaskEffect, TaskFacts
 
 _NAMED = 4  # arms that do as well
 
@@ -16,13 +18,50 @@ def advice(findings: Findings) -> list[str]:
     """Return for each task what to use, with its interval, what is as good, and what would settle more."""
     facts = {task.name: task for task in findings.tasks}
     found = [_of_task(each, facts[each.task]) for each in findings.advice if each.task in facts]
-    return found or ["This profile compares no technique."]
+    if not found:
+        return ["This profile compares no technique."]
+    what = "that network" if len(found) == 1 else "each of these networks"
+    where = (
+        f"Beside this report the folder `recommended` has {what}, trained, with the scale of its inputs, a script "
+        "that uses it and one that trains it anew in Keras."
+    )
+    return [*found, where]
+
+
+def in_short(findings: Findings, tasks: Sequence[str] | None = None) -> list[str]:
+    """Return for each task what to use, in a sentence: what needs no network if that is better.
+
+    Args:
+        findings: What was found.
+        tasks: Names of the tasks; all if None.
+    """
+    facts = {task.name: task for task in findings.tasks}
+    said = []
+    for each in findings.advice:
+        if each.task not in facts or (tasks is not None and each.task not in tasks):
+            continue
+        task = facts[each.task]
+        if _simple_wins(each, task):
+            what = (
+                f"use {task.simple}, which needs no network: its test error is {task.simple_error:.3g}, and "
+                f"{each.error:.3g} with {'the baseline' if each.effect is None else each.arm}"
+            )
+        elif each.effect is None:
+            what = f"use no regularizer: none of {each.compared} techniques is better on the validation part"
+        else:
+            what = f"use {each.arm}, which changes the test error by {_size(each.effect)}"
+        said.append(f"On {task.title} {what}.")
+    return said
+
+
+def _simple_wins(each: Advice, task: TaskFacts) -> bool:
+    return task.simple_error is not None and each.error is not None and task.simple_error < each.error
 
 
 def _of_task(each: Advice, task: TaskFacts) -> str:
     """Return the advice on one task in a few sentences."""
     parts = [f"**{task.title}**: {_choice(each)}."]
-    if task.simple_error is not None and each.error is not None and task.simple_error < each.error:
+    if _simple_wins(each, task):
         parts.append(
             f"But {task.simple}, which needs no network, has a lower test error "
             f"({task.simple_error:.3g} against {each.error:.3g}): use that."
@@ -53,14 +92,15 @@ def _choice(each: Advice) -> str:
         if isinstance(values, dict)
         for key, value in values.items()
     )
-    effect = each.effect
-    size = percent(effect.estimate)
-    if effect.low is not None and effect.high is not None:
-        size += f" ({between(effect.low, effect.high)})"
-    else:
-        size += " (too few units for an interval)"
     how = f"{settings}; learning rate {rate:g}" if settings else f"learning rate {rate:g}"
     return (
         f"use {each.arm} ({how}), the first of {each.compared} techniques on the validation part; it changes the "
-        f"test error against the unregularized network by {size}"
+        f"test error against the unregularized network by {_size(each.effect)}"
     )
+
+
+def _size(effect: TaskEffect) -> str:
+    """Return an effect with its interval, or why there is none."""
+    if effect.low is None or effect.high is None:
+        return f"{percent(effect.estimate)} (too few units for an interval)"
+    return f"{percent(effect.estimate)} ({between(effect.low, effect.high)})"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from lstmstudy.data import CATALOG
 from lstmstudy.figures import style
 from lstmstudy.figures.forest import ForestRow, Interval, plot_forest
+from lstmstudy.findings.advice import in_short
 from lstmstudy.findings.finding import Finding, begun, between, counted, listed, percent
 from lstmstudy.stats.rule import BY_TASK, CONTRADICTED, NO_DIFFERENCE, OPEN, SUPPORTED
 
@@ -25,9 +27,12 @@ _BEST = 3  # techniques that the answer names
 
 
 def answer(findings: Findings) -> str:
-    """Return what the study found, in one paragraph: verdicts, what helps most and where, and the simple methods."""
+    """Return what the study found, in one paragraph: verdicts, what helps most and where, and the simple methods.
+
+    On data of the user's own it begins with what to use.
+    """
     judged = [claim for claim in findings.claims if claim.judged]
-    words = []
+    words = in_short(findings, [task.name for task in findings.tasks if task.name not in CATALOG])
     if judged:
         n = {verdict: sum(claim.verdict == verdict for claim in judged) for verdict in _HOLDS}
         parts = [_HOLDS[verdict][n[verdict] > 1].format(n=n[verdict]) for verdict in _HOLDS if n[verdict]]
@@ -38,8 +43,8 @@ def answer(findings: Findings) -> str:
         )
     else:
         words.append(
-            f"**This is no evidence.** The profile {findings.profile} shows that everything runs; it has too few units "
-            f"to judge any of the {len(findings.claims)} claims."
+            f"**This is no evidence.** The profile {findings.profile} has too few units to judge any of the "
+            f"{len(findings.claims)} claims."
         )
     known = [each for each in findings.techniques if math.isfinite(each.effect.estimate)]
     if judged and known:
