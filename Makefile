@@ -5,6 +5,7 @@
 # PYTHON=python    an environment that you already have; nothing is created or installed
 # BASE_PYTHON=...  the Python that creates .venv
 # BENCH=rate       only that section of the benchmarks
+# DATA=data.csv    the table that `make new` looks at; NAME=mine, TARGET=column, LABEL=column if you like
 
 PROFILE ?= default
 PY := $(or $(PYTHON),.venv/bin/python)
@@ -16,13 +17,19 @@ export TF_ENABLE_ONEDNN_OPTS := 0
 
 .DEFAULT_GOAL := report
 .NOTPARALLEL:
-.PHONY: report plan test bench lab clean forget lock environment help
+.PHONY: report plan new test bench lab clean forget lock environment help
 
 report: environment  ## Train the missing runs and write reports/<PROFILE>/report.html
 	@"$(PY)" -m lstmstudy report --profile "$(PROFILE)"$(if $(ONLY), --only "$(ONLY)")
 
 plan: environment  ## Say how many runs are missing and how long they will take
 	@"$(PY)" -m lstmstudy plan --profile "$(PROFILE)"
+
+# Only what stands on make's command line: a shell may have a NAME of its own. Columns may hold quotes.
+new: environment  ## Look at your own table, DATA=data.csv, and write params/mine.yaml for it
+	@"$(PY)" -m lstmstudy new$(if $(findstring command,$(origin NAME)), --name="$$NAME")$(if \
+		$(findstring command,$(origin TARGET)), --target="$$TARGET")$(if \
+		$(findstring command,$(origin LABEL)), --label="$$LABEL") -- "$$DATA"
 
 test: environment  ## Check style and types, and run all tests
 	"$(PY)" -m ruff check .

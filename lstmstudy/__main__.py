@@ -1,4 +1,4 @@
-"""What make calls: ``python -m lstmstudy report|plan|tune --profile <name>``; and ``diff OLD NEW``."""
+"""What make calls: ``python -m lstmstudy report|plan|tune --profile <name>``; ``new DATA``; and ``diff OLD NEW``."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
         if verb == "tune":
             arms = "arms as params/tuned.yaml names them, such as 'dropout per=step', or techniques"
             command.add_argument("--only", nargs="+", default=[], metavar="ARM", help=arms)
+    command = verbs.add_parser("new", help="look at a table and write params/<name>.yaml for it")
+    command.add_argument("data", type=Path, help="a CSV or Parquet file")
+    command.add_argument("--name", default="mine", help="of the profile")
+    command.add_argument("--target", metavar="COLUMN", help="what is forecast; else the table says it")
+    command.add_argument("--label", metavar="COLUMN", help="the class of each sequence; else the same")
     command = verbs.add_parser("diff", help="write a page with what changed from one report to another")
     command.add_argument(
         "old", type=Path, help="folder of a report, such as reports/default, or its findings.json"
@@ -33,24 +38,33 @@ def main(arguments: list[str] | None = None) -> int:
     command.add_argument("new", type=Path, help="the same of another")
     command.add_argument("--out", type=Path, default=paths.REPORTS / "diff.html", help="where the page goes")
     given = parser.parse_args(arguments)
-    from lstmstudy.build import build, print_plan
-    from lstmstudy.tuning import tune
-
     try:
-        if given.verb == "diff":
-            return _diff(given.old, given.new, given.out)
-        if given.verb == "tune":
-            return tune(given.profile, given.only)
-        if given.verb == "plan":
-            print_plan(given.profile)
-            return 0
-        return build(given.profile, given.only)
+        return _run(given)
     except ParamsError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped; everything trained so far is stored", file=sys.stderr)
         return 130
+
+
+def _run(given: argparse.Namespace) -> int:
+    """Do what a verb says, and return the exit code."""
+    from lstmstudy.build import build, print_plan
+    from lstmstudy.proposal.new import new_profile
+    from lstmstudy.tuning import tune
+
+    if given.verb == "diff":
+        return _diff(given.old, given.new, given.out)
+    if given.verb == "tune":
+        return tune(given.profile, given.only)
+    if given.verb == "report":
+        return build(given.profile, given.only)
+    if given.verb == "new":
+        new_profile(given.data, given.name, target=given.target, label=given.label)
+    else:
+        print_plan(given.profile)
+    return 0
 
 
 def _diff(old: Path, new: Path, out: Path) -> int:

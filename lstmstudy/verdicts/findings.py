@@ -59,6 +59,7 @@ _BESIDE = (
     "execution",
     "gaps",
     "pace",
+    "proposal",
     "provenance",
     "__main__",
     "__init__",
