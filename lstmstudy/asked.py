@@ -5,7 +5,10 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lstmstudy.arms import Arm
+from lstmstudy.readings import Validation, read
 from lstmstudy.sections import unknown
 from lstmstudy.strict_yaml import ParamsError, shown
 from lstmstudy.techniques import TECHNIQUES
@@ -59,14 +62,14 @@ def check_name(call: str, what: str, name: object, valid: Collection[str], arms:
         valid: All names that exist.
         arms: Names of arms, which are asked for in another way.
     """
-    example = next(iter(valid), "")
     if not isinstance(name, str):
+        example = getattr(name, "name", next(iter(valid), ""))  # a technique was given instead of its name
         raise ParamsError(
             f"{call}: Expected the name of a {what}, a text such as {example!r}. Received: {what}={shown(name)}"
         )
     if name not in valid:
         note = f"An arm is asked for by study[{name!r}]. " if name in set(arms) else ""
-        raise ParamsError(unknown(what, name, valid, note, call))
+        raise ParamsError(unknown(what, name, sorted(valid), note, call))
 
 
 def check_technique(technique: object) -> None:
@@ -86,26 +89,27 @@ def check_technique(technique: object) -> None:
     )
 
 
-def check_arms(arms: Sequence[object], tasks: Collection[str]) -> None:
+def check_arms(call: str, arms: Sequence[object], tasks: Collection[str]) -> None:
     """Raise a ParamsError unless these can be trained side by side: arms, with names of their own, on tasks that are open.
 
     Args:
+        call: The method that was called, such as ``"study.ablate"``.
         arms: What was asked for.
         tasks: Names of the tasks that the study has opened.
     """
     named = dict[str, Arm]()
     for arm in arms:
         if not isinstance(arm, Arm):
-            raise ParamsError(_no_arm("study.ablate", arm))
+            raise ParamsError(_no_arm(call, arm))
         lacking = [task for task in arm.tasks if task not in tasks]
         if lacking:
             raise ParamsError(
-                f"study.ablate: {arm.name!r} is an arm of another study: its tasks are not open here. Expected tasks "
+                f"{call}: {arm.name!r} is an arm of another study: its tasks are not open here. Expected tasks "
                 f"among {', '.join(tasks)}. Received: tasks={shown(lacking)}"
             )
         if named.setdefault(arm.name, arm) != arm:
             raise ParamsError(
-                "study.ablate: two arms that differ have one name, and a comparison tells arms apart by name. Expected "
+                f"{call}: two arms that differ have one name, and a comparison tells arms apart by name. Expected "
                 f"them in a call each. Received: arm={arm.name!r}"
             )
 
@@ -113,7 +117,7 @@ def check_arms(arms: Sequence[object], tasks: Collection[str]) -> None:
 def check_arm(arm: object) -> None:
     """Raise a ParamsError unless `arm` is an arm."""
     if not isinstance(arm, Arm):
-        raise ParamsError(_no_arm("arm", arm))
+        raise ParamsError(_no_arm("ablation", arm))
 
 
 def _no_arm(call: str, value: object) -> str:
@@ -154,6 +158,16 @@ def check_curve(part: str, metric: str, info: TaskInfo) -> None:
     metrics = (info.metric, info.secondary)
     if metric not in metrics:
         raise ParamsError(unknown("metric", metric, metrics, "", info.name))
+
+
+def check_reading(reading: str | None) -> None:
+    """Raise a ParamsError unless a trajectory can be read in this way; None is as the arm says."""
+    if reading is None:
+        return
+    try:
+        read(Validation(np.zeros(1)), reading)
+    except (ValueError, AttributeError) as error:
+        raise ParamsError(f"reading: {error}") from None
 
 
 def _either(words: Sequence[str]) -> str:

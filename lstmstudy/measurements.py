@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy import metrics
-from lstmstudy.asked import check_arm, check_curve, check_task
+from lstmstudy.asked import check_arm, check_curve, check_reading, check_task
 from lstmstudy.stats.ensembles import combined
 from lstmstudy.store import MissingRunsError
 
@@ -146,6 +146,7 @@ class Measurements:
 
     def _keeps(self, arm: Arm, task: str, reading: str | None) -> np.ndarray:
         """Return kept epochs and costs, (2, n_units); NaN where a run diverged before any epoch was scored."""
+        check_reading(reading)
         kept = [
             result.keeps(reading or arm.reading) if len(result.epochs) else None
             for result in self.results(arm, task)
@@ -175,6 +176,7 @@ class Measurements:
         check_task(task, self.plan.tasks)
         info = self.plan.tasks[task].info
         check_curve(part, metric or info.metric, info)
+        check_reading(reading)
         if len(arm.on(task)) > 1:
             return self._ensemble_errors(arm, task, part, metric)
         results = self.results(arm, task)

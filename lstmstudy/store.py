@@ -28,6 +28,12 @@ _ARRAYS = ("curves", "predictions", "weights")  # members of a result that are a
 class MissingRunsError(RuntimeError):
     """Runs without an outcome, such as one that the machine ended; they enter no number."""
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows: the line of the cell and the message, none of the package's own lines."""
+        from lstmstudy.traceback import cell_traceback
+
+        return cell_traceback(self)
+
 
 class RunStore:
     """Outcomes on disk, keyed by identity.

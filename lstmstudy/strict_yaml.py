@@ -26,6 +26,12 @@ class ParamsError(ValueError):
         line = " ".join(message.split())
         super().__init__("".join(char if char.isprintable() else "?" for char in line))
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows: the line of the cell and the message, none of the package's own lines."""
+        from lstmstudy.traceback import cell_traceback
+
+        return cell_traceback(self)
+
 
 def shown(value: object) -> str:
     """Return `value` as an error repeats it: in Python's notation, lists for tuples, cut when long."""

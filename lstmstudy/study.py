@@ -12,6 +12,7 @@ from lstmstudy.asked import check_arms, check_name, check_technique, find_arm
 from lstmstudy.claims.table import load_claims
 from lstmstudy.data import open_task
 from lstmstudy.design import design_names
+from lstmstudy.gaps import recipe_name
 from lstmstudy.missing import train_missing
 from lstmstudy.plan import make_plan, task_cache
 from lstmstudy.results import results_frame
@@ -47,6 +48,10 @@ def open_study(profile: str = "default", *, store: Path = paths.STORE, folder: P
     Raises:
         ParamsError: If the profile or anything that it names is wrong.
     """
+    if not isinstance(profile, str):
+        raise ParamsError(
+            f"open_study: Expected the name of a profile, a text such as 'smoke'. Received: profile={profile!r}"
+        )
     return Study(make_plan(profile, store=store, folder=folder), RunStore(store))
 
 
@@ -177,7 +182,10 @@ class Study:
         if run.identity not in self._loaded:
             outcome = self.store.load(run.identity)
             if outcome is None:
-                raise MissingRunsError(f"A run has no outcome; `make report` trains it. Received: {run=}")
+                where = f"{recipe_name(run)} on {run.task}, fold {run.fold}, seed {run.seed}"
+                raise MissingRunsError(
+                    f"A run has no outcome; `make report` trains it. Received: run={where}"
+                )
             self._loaded[run.identity] = outcome
         return self._loaded[run.identity]
 
@@ -205,7 +213,7 @@ class Study:
             TrainingStoppedError: If it is interrupted; what is finished is stored.
         """
         arms = arms or (self.baseline,)
-        check_arms(arms, self.plan.tasks)
+        check_arms("study.ablate", arms, self.plan.tasks)
         runs = self.plan.runs(arms)
         stored = self.store.check(runs)
         missing = [run for identity, run in runs.items() if identity not in stored]
@@ -223,7 +231,7 @@ class Study:
         Raises:
             ParamsError: If one of them is no arm, or one of another study.
         """
-        check_arms(arms, self.plan.tasks)
+        check_arms("study.results", arms, self.plan.tasks)
         known = {arm: name for name, arm in self.named_arms.items()}
         wanted = dict.fromkeys(arms or known)
         stored = self.store.check(self.plan.runs(wanted))  # once: to look for each run by itself takes long

@@ -6,6 +6,7 @@ which side a column stands.
 
 from __future__ import annotations
 
+import dataclasses
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from lstmstudy.store import MissingRunsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from lstmstudy.figures.tables import Cell
     from lstmstudy.study import Study
 
+_UNFIT = "makes no sense"  # an arm on a task
+_FOLDED = 12  # rows; a longer table of arms opens on a click
 _METRICS = {"rmse": "RMSE", "mae": "MAE", "cross_entropy": "cross-entropy", "error_rate": "error rate"}
 
 
@@ -51,7 +54,9 @@ def study_html(study: Study) -> str:
         "what its arms lack, <code>make report</code> all of them."
     )
     named = "An arm by its name: <code>study[...]</code>, where the Tab key completes it."
-    return paragraphs([what, runs]) + _task_table(study) + _arm_table(study, stored) + paragraphs([named])
+    return (
+        paragraphs([what, runs]) + _task_table(study) + _arm_table(study, set(stored)) + paragraphs([named])
+    )
 
 
 def _task_table(study: Study) -> str:
@@ -62,44 +67,52 @@ def _task_table(study: Study) -> str:
             {
                 "task": info.title,
                 "name": info.name,
-                "predicted": f"{info.horizon} ahead" if info.horizon else f"{info.n_outputs} classes",
+                "input": f"{counted(info.window, 'step')} of {counted(info.n_features, 'channel')}",
+                "predicted": f"{counted(info.horizon, 'step')} ahead"
+                if info.horizon
+                else f"one of {info.n_outputs} classes",
                 "unit": info.unit,
-                "input": f"{info.window} steps of {info.n_features}",
                 "folds": info.n_folds,
                 "training": round(np.mean([len(fold.train.y) for fold in folds])) if folds else None,
                 "test": round(np.mean([len(fold.test.y) for fold in folds])) if folds else None,
-                "metric": f"{_METRICS[info.metric]}, {_METRICS[info.secondary]}",
+                "metrics": f"{_METRICS[info.metric]}, {_METRICS[info.secondary]}",
             }
         )
-    return table_of(rows, "Tasks; training and test targets are means over folds")
+    return table_of(rows, "Tasks; training and test targets are means over folds") if rows else ""
 
 
-def _arm_table(study: Study, stored: Iterable[str]) -> str:
+def _arm_table(study: Study, stored: set[str]) -> str:
     from lstmstudy.techniques import TECHNIQUES
 
-    plan, there = study.plan, set(stored)
-    sets: list[tuple[str, str, tuple[Arm, ...], tuple[Arm, ...]]] = [
-        ("baseline", "", (plan.baseline,), (plan.tuned_baseline,)),
-        *(
-            (TECHNIQUES[name].title, name, study.arms(name), study.tuned(name))
-            for name in study.profile.techniques
-        ),
-        *((f"design {name}", name, study.design(name), ()) for name in study.profile.designs),
+    plan, profile = study.plan, study.profile
+    rows = [_arm_row(study, "baseline", "", (plan.baseline,), (plan.tuned_baseline,), stored=stored)]
+    for name in profile.techniques:
+        title = TECHNIQUES[name].title
+        rows.append(_arm_row(study, title, name, study.arms(name), study.tuned(name), stored=stored))
+    rows += [
+        _arm_row(study, f"design {name}", name, study.design(name), (), stored=stored)
+        for name in profile.designs
     ]
-    rows = []
-    for title, name, grid, tuned in sets:
-        runs = plan.runs((*grid, *tuned))
-        rows.append(
-            {
-                "arms": title,
-                "name": name,
-                "in the grid or design": len(grid),
-                "tuned, compared on every task": len(tuned),
-                "runs": len(runs),
-                "stored": sum(identity in there for identity in runs),
-            }
-        )
-    return table_of(rows, "Arms by technique; runs are those of the arms and of what they are compared with")
+    caption = "Arms with their own runs; grids describe, tuned arms are compared on every task"
+    shown = " open" if len(rows) <= _FOLDED else ""
+    summary = f"{counted(len(study.named_arms), 'arm')} by technique"
+    return f"<details{shown}><summary>{summary}</summary>{table_of(rows, caption)}</details>"
+
+
+def _arm_row(
+    study: Study, title: str, name: str, grid: Sequence[Arm], tuned: Sequence[Arm], *, stored: set[str]
+) -> dict[str, Any]:
+    runs = study.plan.runs(dataclasses.replace(arm, control=None) for arm in (*grid, *tuned))
+    strengths = dict.fromkeys(f"{arm.technique.strength:g}" for arm in grid if arm.technique is not None)
+    return {
+        "technique": title,
+        "name": name,
+        "strengths": ", ".join(strengths),
+        "in grid or design": len(grid),
+        "tuned": len(tuned),
+        "runs": len(runs),
+        "stored": sum(identity in stored for identity in runs),
+    }
 
 
 def ablation_text(ablation: Ablation) -> str:
@@ -113,7 +126,7 @@ def ablation_html(ablation: Ablation) -> str:
     """Return the effect of each arm on each task against its control; of controls alone their errors."""
     compared, infos = ablation.compared, ablation.infos
     lacking = [arm.name for arm in ablation.arms.values() if arm.control is not None and arm not in compared]
-    notes = [f"Not shown, as no unit has all its runs: {escape(', '.join(lacking))}."] if lacking else []
+    notes = [f"Not shown, as no unit has all its runs: {escape('; '.join(lacking))}."] if lacking else []
     try:
         units = {info.name: len(ablation.units(info.name)) for info in infos}
     except MissingRunsError:  # arms have runs, but no unit in common
@@ -143,47 +156,40 @@ def _effects_table(ablation: Ablation, infos: Sequence[TaskInfo], units: dict[st
     from lstmstudy.figures.tables import Cell, effect_cell
 
     several = len(ablation.controls) > 1
-    heads = {info.name: f"{info.title}, {counted(units[info.name], 'unit')}" for info in infos}
+    heads, each = _heads(infos, units)
     rows = []
     for arm in ablation.compared:
         row: dict[str, Any] = {"arm": arm.name}
         if several and arm.control is not None:
-            row["against"] = arm.control.name
+            row["against"] = _read(arm.control)
         fitting = [info.name for info in infos if ablation.fits(arm, info.name)]
         for info in infos:
-            cell = effect_cell(ablation.effect(arm, info.name)) if info.name in fitting else "does not fit"
-            row[_distinct(heads, info.name)] = cell
+            cell = effect_cell(ablation.effect(arm, info.name)) if info.name in fitting else _UNFIT
+            row[heads[info.name]] = cell
         if fitting:
             whole = ablation.effect(arm)
             if len(infos) > 1:
                 row["all tasks"] = effect_cell(whole)
             row["units improved"] = Cell(f"{100 * whole.improvement:.0f} %", whole.improvement)
         rows.append(row)
-    control = "their controls" if several else ablation.control.name
+    control = "their controls" if several else _read(ablation.control)
     return table_of(
         rows,
-        f"Change of test error against {control}: mean over units with its 95 % interval; below 0 is better",
+        f"Change of test error against {control}: mean over units{each} with its 95 % interval; below 0 is better",
     )
 
 
 def _errors_table(ablation: Ablation, infos: Sequence[TaskInfo], units: dict[str, int]) -> str:
-    heads = {
-        info.name: f"{info.title}, {_METRICS[info.metric]}, {counted(units[info.name], 'unit')}"
-        for info in infos
-    }
-    rows = [
-        {
-            "arm": arm.name,
-            **{
-                _distinct(heads, info.name): _error_cell(ablation.errors(arm, info.name))
-                if ablation.fits(arm, info.name)
-                else "does not fit"
-                for info in infos
-            },
-        }
-        for arm in ablation.controls
-    ]
-    return table_of(rows, "Test error: mean over units, least and greatest")
+    heads, each = _heads(infos, units)
+    rows = []
+    for arm in ablation.controls:
+        row: dict[str, Any] = {"arm": _read(arm)}
+        for info in infos:
+            fits = ablation.fits(arm, info.name)
+            head = f"{heads[info.name]}, {_METRICS[info.metric]}"
+            row[head] = _error_cell(ablation.errors(arm, info.name)) if fits else _UNFIT
+        rows.append(row)
+    return table_of(rows, f"Test error: mean over units{each}, with the least and the greatest")
 
 
 def _error_cell(errors: np.ndarray) -> Cell | None:
@@ -210,10 +216,22 @@ def paragraphs(texts: Sequence[str]) -> str:
     return "".join(f"<p>{text}</p>" for text in texts)
 
 
-def _distinct(heads: dict[str, str], name: str) -> str:
-    """Return the header of a task, with its name where another task has the same title."""
-    head = heads[name]
-    return f"{head} ({name})" if list(heads.values()).count(head) > 1 else head
+def _heads(infos: Sequence[TaskInfo], units: dict[str, int]) -> tuple[dict[str, str], str]:
+    """Return the header of each task, and how many units each has if all have as many; else headers say so."""
+    titles = [info.title for info in infos]
+    heads = {
+        info.name: f"{info.title} ({info.name})" if titles.count(info.title) > 1 else info.title
+        for info in infos
+    }
+    if len(set(units.values())) == 1:
+        n = next(iter(units.values()))
+        return heads, f" ({counted(n, 'unit')}{' of each task' if len(infos) > 1 else ''})"
+    return {name: f"{head}, {counted(units[name], 'unit')}" for name, head in heads.items()}, ""
+
+
+def _read(control: Arm) -> str:
+    """Return the name of a control, and how it is read where that is not the selected epoch."""
+    return control.name if control.reading == "selected" else f"{control.name}, {control.reading}"
 
 
 def counted(number: int, thing: str) -> str:

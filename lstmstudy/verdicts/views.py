@@ -30,11 +30,23 @@ def findings_html(findings: Findings) -> str:
     lacking = f", {runs.planned - runs.stored} missing" if runs.stored < runs.planned else ""
     count = f"{len(judged)} of {counted(len(findings.claims), 'claim')} judged, from {counted(runs.stored, 'run')}"
     words = [f"<strong>Findings of {escape(findings.profile)}</strong>: {count}{lacking}."]
-    words += [escape(problem) for problem in findings.problems]
+    problems = "".join(f"<li>{escape(problem)}</li>" for problem in findings.problems)
     seen = _claim_table(judged, "The claims that are judged; effects of the first contrast, mean over tasks")
     rest = _claim_table(others, "Claims that are not judged here")
-    folded = f"<details><summary>{counted(len(others), 'claim')} not judged here</summary>{rest}</details>"
-    return paragraphs(words) + seen + (folded if others else "")
+    return (
+        paragraphs(words)
+        + seen
+        + (_folded(f"{counted(len(others), 'claim')} not judged here", rest) if others else "")
+        + (
+            _folded(f"{counted(len(findings.problems), 'contrast')} not measured", f"<ul>{problems}</ul>")
+            if problems
+            else ""
+        )
+    )
+
+
+def _folded(summary: str, html: str) -> str:
+    return f"<details><summary>{summary}</summary>{html}</details>"
 
 
 def _claim_table(claims: Sequence[ClaimFound], caption: str) -> str:
@@ -65,11 +77,12 @@ def claim_html(claim: ClaimFound) -> str:
     from lstmstudy.figures.tables import table_html
     from lstmstudy.findings.verdicts import contrast_frame
 
-    words = [f"{escape(claim.words)} <strong>{escape(claim.verdict)}</strong>"]
+    words = [f"{escape(claim.words.rstrip('.'))}: <strong>{escape(claim.verdict)}</strong>"]
     words += [escape(text) for text in (claim.reason, *claim.marks) if text]
     if claim.p_adjusted is not None:
         words.append(f"p {claim.p_adjusted:.2g}, adjusted by Holm for all claims that are judged.")
-    words += [f"If {escape(each.change)}: {escape(each.verdict)}." for each in claim.robustness]
+    others = "; ".join(f"{escape(each.change)}, {escape(each.verdict)}" for each in claim.robustness)
+    words += [f"The verdict if one choice were another: {others}."] if others else []
     frame = contrast_frame([claim], {})
     if not len(frame):
         return paragraphs(words)
