@@ -10,99 +10,28 @@ import sys
 
 import numpy as np
 import pytest
-from engine import made_outcome, made_result, stand_in, write_tuned
+from engine import made_result, stand_in
+from planning import plan_of, refusal, shipped
+from studying import EPOCHS, TASKS, constant, curves_of, put
 
 from lstmstudy import paths
 from lstmstudy.ablation import ALL_TASKS
 from lstmstudy.pace import COMPILING, expected_seconds
+from lstmstudy.params import ParamsError, profile_names
 from lstmstudy.plan import task_cache
 from lstmstudy.readings import READINGS
 from lstmstudy.stats import sample
 from lstmstudy.store import MissingRunsError, RunStore
-from lstmstudy.study import open_study
+from lstmstudy.study import Study, open_study
 from lstmstudy.techniques import Dropout, EarlyStopping, RecurrentDropout
-from lstmstudy.workers import Failure
 
-PROFILE = """\
-tasks: [sunspots, digits_rows]
-techniques: [dropout, recurrent_dropout, early_stopping]
-units: 5
-network:
-  layers: 2
-  width: 8
-training:
-  epochs: 12
-  batch_size: 32
-  learning_rate: 0.003
-grids:
-  dropout:
-    rate: [0.1, 0.3, 0.5]
-    per: [step]
-  recurrent_dropout:
-    rate: [0.2]
-  early_stopping:
-    patience: [1, 3]
-"""
-EPOCHS = 12
-TASKS = {"sunspots": "rmse", "digits_rows": "cross_entropy"}
+pytest_plugins = ["studying"]
 
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
     """Give intervals to the few units of these tests, whose numbers are reckoned by hand."""
     monkeypatch.setattr(sample, "FEWEST", 2)
-
-
-class Bench:
-    """A study of tiny tasks whose training is replaced by something instant."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.store = folder / "store"
-        self.trained = []
-        self.failing = set()  # identities
-        shutil.copytree(paths.PARAMS / "techniques", folder / "params" / "techniques")
-        (folder / "params" / "mine.yaml").write_text(PROFILE, encoding="utf-8")
-        write_tuned(folder / "params", TASKS)
-        self.tasks = {name: stand_in(task_cache(self.store), name) for name in TASKS}
-
-    def open(self, store=None):
-        """Return the study, opened anew."""
-        return open_study("mine", store=store or self.store, folder=self.folder / "params")
-
-    def train_all(self, runs, cache, *, keep):
-        """Hand over an outcome for every run, and failures for those that fail."""
-        assert cache == task_cache(self.store)
-        self.trained += [run.identity for run in runs]
-        for run in runs:
-            if run.identity not in self.failing:
-                keep(made_outcome(run.identity, curves_of(run), seconds=run.recipe.epochs / 10))
-        return [Failure(run, "its worker ended twice") for run in runs if run.identity in self.failing]
-
-
-def curves_of(run):
-    """Return a result with curves drawn from the run's identity; dropout .3 is best on validation."""
-    rng = np.random.default_rng(int(run.identity[:12], 16))
-    shift = 0.0
-    for technique in run.recipe.techniques:
-        shift = abs(technique.rate - 0.3) - 0.4
-    validation = 2 + shift + 0.1 * rng.normal(size=EPOCHS) + 0.3 * (np.linspace(-1, 1, EPOCHS) - 0.2) ** 2
-    test = validation + 0.1 * rng.normal(size=EPOCHS)
-    return made_result(validation, test, metric=TASKS[run.task], seed=run.seed)
-
-
-@pytest.fixture
-def bench(tmp_path, monkeypatch):
-    """Return a bench whose study trains on it."""
-    made = Bench(tmp_path)
-    monkeypatch.setattr("lstmstudy.missing.train_all", made.train_all)
-    return made
-
-
-def put(opened, arm, task, results):
-    """Store these results as those of an arm in the units of a task."""
-    for unit, result in zip(opened.plan.units(task, arm.units), results, strict=True):
-        opened.store.save(made_outcome(opened.plan.run(arm.recipe, unit).identity, result))
 
 
 def test_a_unit_uses_the_folds_in_turn(bench):
@@ -272,12 +201,6 @@ def test_no_choice_changes_with_the_test_error_of_the_simple_references(bench):
     assert len(chosen) == 1
 
 
-def constant(error, *, metric="rmse", diverged=None):
-    """Return a result whose errors are one number on validation and test."""
-    curve = np.full(EPOCHS, np.nan if diverged else error)
-    return made_result(curve, curve, metric=metric, diverged=diverged)
-
-
 @pytest.mark.parametrize(
     ("arm", "control", "expected"),
     [
@@ -417,3 +340,122 @@ def test_reading_a_study_loads_no_tensorflow(bench):
         float(estimate) == opened.ablate(opened.arm(Dropout(0.3))).effect(opened.arm(Dropout(0.3))).estimate
     )
     assert loaded == "[]"
+
+
+@pytest.mark.parametrize("profile", profile_names())
+def test_every_arm_of_a_shipped_profile_has_a_name_of_its_own(profile, tmp_path):
+    """Names lead back to the arms, all of them, and a design's arm is named as claims name it."""
+    study = Study(plan_of(shipped(tmp_path), profile), RunStore(tmp_path))
+    arms = {arm for arms in study.plan.notebooks.values() for arm in arms}
+    assert {study[name] for name in study} == set(study.named_arms.values()) == arms
+    assert study["baseline"] == study.baseline
+    for name in study.profile.techniques:
+        for key, arm in study.plan.tuned_arms(name).items():
+            assert study[key] == study[arm.name] == arm
+    for name in study.profile.designs:
+        for arm in study.design(name):
+            assert study[f"{name}: {arm.name}"] == arm
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("dropout 0.4 per step", "`dropout 0.3 per step`"),
+        ("dropout per=setp", "`dropout per=step`"),
+        ("Baseline", "`baseline`"),
+    ],
+)
+def test_a_mistyped_arm_is_a_key_error_of_one_line_with_the_nearest_names(name, near, bench):
+    """It reads like every other message: a sentence without the quotes of a KeyError, and at the end what came."""
+    study = bench.open()
+    with pytest.raises(KeyError) as caught:
+        study[name]
+    message = str(caught.value)
+    assert message.startswith("No arm of this study has that name. Did you mean ")
+    assert near in message
+    assert message.endswith(f"Received: arm={name!r}")
+    assert "\n" not in message
+
+
+def test_a_technique_that_the_profile_lacks_has_no_arms_and_one_that_does_not_exist_is_refused(bench):
+    """Chapters rely on the first; the second is a typing mistake, and the nearest name is told."""
+    study = bench.open()
+    shutil.copytree(paths.PARAMS / "designs", bench.folder / "params" / "designs")
+    assert study.arms("l2") == study.tuned("l2") == study.design("combined") == ()
+    assert study.ablate(*study.arms("dropout")).arms_of("l2") == []
+    for call, near in (
+        (study.arms, "`dropout`"),
+        (study.tuned, "`dropout`"),
+        (study.ablate().chosen, "`dropout`"),
+    ):
+        assert "unknown technique `dropuot`. Expected one of: averaging" in refusal(call, "dropuot")
+        assert f"Did you mean {near}? Received: technique='dropuot'" in refusal(call, "dropuot")
+    assert "Did you mean `combined`? Received: design='combind'" in refusal(study.design, "combind")
+    assert "study['dropout 0.3 per step']" in refusal(study.arms, "dropout 0.3 per step")
+    assert "a text such as 'dropout'. Received: technique=" in refusal(study.arms, Dropout(0.3))
+
+
+@pytest.mark.parametrize(
+    ("call", "given", "advice"),
+    [
+        ("ablate", ("dropout",), "*study.arms('dropout')"),
+        ("ablate", ("dropout 0.3 per step",), "study['dropout 0.3 per step']"),
+        ("ablate", ([1, 2],), "put a star in front, as in *arms. Received: arm=2 in a list"),
+        ("ablate", (Dropout(0.3),), "study.arm(Dropout(rate=0.3, per='step'))"),
+        ("ablate", (Dropout,), "study.arm(Dropout(...)). Received: arm=Dropout"),
+        ("ablate", (None,), "Received: arm=None"),
+        ("results", (None,), "study.results: Expected an arm"),
+        ("arm", (Dropout,), "Its settings are missing: Dropout(...). Received: technique=Dropout"),
+        ("arm", ("dropout",), "study.arms('dropout')"),
+        ("arm", (0.3,), "such as Dropout(0.3). Received: technique=0.3"),
+        ("fold", ("sunspot",), "Did you mean 'sunspots'? Received: task='sunspot'"),
+        ("fold", ("sunspots", 99), "Expected an integer from 0 to 2. Received: number=99"),
+        ("fold", ("sunspots", -1), "Received: number=-1"),
+    ],
+)
+def test_a_mistake_in_a_call_of_the_study_is_one_line_that_says_what_to_do(call, given, advice, bench):
+    """Nothing is trained before what was given is seen to make sense."""
+    assert advice in refusal(getattr(bench.open(), call), *given)
+    assert bench.trained == []
+
+
+def test_arms_that_cannot_stand_side_by_side_are_refused(bench):
+    """Those of a task that is not open here, and two that differ under one name, which would hide one of them."""
+    study = bench.open()
+    arm = study.arm(Dropout(0.3))
+    elsewhere = dataclasses.replace(arm, tasks=("elnino",))
+    assert "Expected tasks among sunspots, digits_rows. Received: tasks=['elnino']" in refusal(
+        study.ablate, elsewhere
+    )
+    assert "two arms that differ have one name" in refusal(
+        study.ablate, arm, dataclasses.replace(study.arm(Dropout(0.5)), name=arm.name)
+    )
+    study.ablate(arm, arm)
+    assert "open_study: Expected the name of a profile" in refusal(open_study, Dropout)
+
+
+def test_a_mistake_in_a_question_to_a_comparison_is_one_line_that_says_what_to_do(bench):
+    """Tasks, parts, metrics, readings and arms are all checked before a number is looked for."""
+    study = bench.open()
+    arm, other = study.arm(Dropout(0.3)), study.arm(Dropout(0.45))
+    ablation = study.ablate(arm)
+    assert "Did you mean `sunspots`? Received: task='sunspot'" in refusal(ablation.errors, arm, "sunspot")
+    assert "Did you mean `sunspots`?" in refusal(ablation.effect, arm, "sunspot")
+    assert "Did you mean `sunspots`?" in refusal(ablation.units, "sunspot")
+    assert "Received: task=TaskInfo(" in refusal(ablation.errors, arm, study.tasks[0])
+    assert "study['dropout 0.3 per step']" in refusal(ablation.errors, "dropout 0.3 per step", "sunspots")
+    assert "Expected an arm" in refusal(ablation.effect, "dropout")
+    assert "Expected an arm" in refusal(ablation.log_ratios, None, "sunspots")
+    for wrong, near in (("part", "test"), ("metric", "rmse"), ("reading", "selected")):
+        with pytest.raises(ParamsError, match=rf"{near}.*Received: {wrong}='tset'$"):
+            ablation.errors(arm, "sunspots", **{wrong: "tset"})
+    assert "Received: part='tset'" in refusal(ablation.curves, arm, "sunspots", "tset")
+    assert "Received: reading='best'" in refusal(ablation.kept, arm, "sunspots", "best")
+    with pytest.raises(
+        MissingRunsError, match=r"dropout 0.3 per step; or trained by study.ablate\(arm\)\. Received"
+    ):
+        ablation.errors(other, "sunspots")
+    study.ablate(other)
+    assert ablation.errors(other, "sunspots").shape == (5,)  # its runs are there now
+    with pytest.raises(MissingRunsError, match=r"Received: technique='recurrent_dropout'$"):
+        ablation.chosen("recurrent_dropout")
