@@ -421,43 +421,6 @@ def test_missing_numbers_of_a_sequence_are_filled_from_its_own_past(tmp_path):
     assert found.lengths[0] == 2
 
 
-def _parquet(monkeypatch, frame):
-    """Let pandas read this frame from any Parquet file, as no engine is among the packages of the study."""
-    monkeypatch.setattr(pd, "read_parquet", lambda _: frame)
-
-
-@pytest.mark.parametrize("index", [False, True])
-def test_a_parquet_file_is_read_as_the_csv_file_is(tmp_path, monkeypatch, index):
-    """Numbers keep every digit, dates are dates, an index is a column, and what is not there is missing."""
-    load = np.random.default_rng(4).normal(size=12)
-    frame = pd.DataFrame({"date": DAYS.astype("datetime64[ns]"), "load": load, "heat": range(12)})
-    frame.loc[5, "load"] = None
-    (tmp_path / "data.parquet").write_bytes(b"PAR1")
-    _parquet(monkeypatch, frame.set_index("date") if index else frame)
-    own = _own(parquet="data.parquet", time="date", features=["heat"], missing="fill")
-    (series,) = read_series(own, tmp_path)
-    load[5] = load[4]
-    np.testing.assert_array_equal(series.values, np.column_stack([load, range(12)]))
-    np.testing.assert_array_equal(series.times, DAYS)
-
-
-def test_dates_of_a_parquet_file_in_a_time_zone_are_read_in_utc(tmp_path, monkeypatch):
-    """The hour that an autumn night has twice is two hours."""
-    times = pd.date_range("2024-10-26 18:00", periods=12, freq="h", tz="Europe/Berlin")
-    (tmp_path / "data.parquet").write_bytes(b"PAR1")
-    _parquet(monkeypatch, pd.DataFrame({"t": times, "load": LOAD}))
-    (series,) = read_series(_own(parquet="data.parquet", time="t"), tmp_path)
-    np.testing.assert_array_equal(series.times, times.tz_convert("UTC").tz_localize(None).to_numpy())
-
-
-def test_parquet_goes_through_a_real_file_where_there_is_an_engine(tmp_path):
-    """What pandas writes is read back."""
-    pytest.importorskip("pyarrow")
-    pd.DataFrame({"date": DAYS, "load": LOAD}).to_parquet(tmp_path / "data.parquet")
-    (series,) = read_series(_own(parquet="data.parquet", time="date"), tmp_path)
-    np.testing.assert_array_equal(series.values[:, 0], LOAD)
-
-
 def _random_cell(rng):
     """Return a number in one of many sizes, or a missing one."""
     if rng.random() < 0.1:

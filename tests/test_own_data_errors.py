@@ -1,11 +1,8 @@
 """Whatever is wrong with a user's table or its section in a profile is one line that helps."""
 
-# ruff: noqa: PD011 - the values of our series, not of pandas
-
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -397,54 +394,6 @@ def test_a_cell_below_any_name_of_a_column_is_named(tmp_path, name):
         )
         == []
     )
-
-
-def test_parquet_without_an_engine_is_explained(tmp_path, monkeypatch):
-    """The message names the package that reads it."""
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    monkeypatch.setitem(sys.modules, "fastparquet", None)
-    (tmp_path / "data.parquet").write_bytes(b"PAR1")
-    message = _caught(tmp_path, None, csv=None, parquet="data.parquet")
-    assert (
-        _lacks(
-            message,
-            "data.parquet: ",
-            "needs the package pyarrow",
-            "pip install pyarrow",
-            "file='data.parquet'",
-        )
-        == []
-    )
-
-
-@pytest.mark.parametrize(
-    ("frame", "parts"),
-    [
-        ({"load": [1.0, np.inf, 2.0]}, ["row 2, column `load`: infinity", "load='inf'"]),
-        ({"load": [1.0, None, 2.0]}, ["row 2, column `load`: the number is missing", "load=''"]),
-        ({"load": [1.0, [2], {}]}, ["row 2, column `load`: this is no number", "load='[2]'"]),
-        ({"load": [True, False, True]}, ["row 1, column `load`: this is no number", "load='True'"]),
-        ({"load": []}, ["no row follows the header", "rows=0"]),
-        ({"lod": [1.0]}, ["target: unknown column `load`", "Did you mean `lod`?", "column='load'"]),
-        ({0: [1.0], 1: [2.0]}, ["the list of columns has values where names are expected", "header=['0', '1']"]),
-        ({"load": range(99)}, ["row 51 comes after 50 rows", "max_rows=50"]),
-        (OSError("bad\nmagic"), ["this is no Parquet file that can be read (bad\\nmagic)", "file='data.parquet'"]),
-        (RuntimeError(), ["this is no Parquet file that can be read (RuntimeError)", "file='data.parquet'"]),
-    ],
-)  # fmt: skip
-def test_a_bad_parquet_file_is_explained(tmp_path, monkeypatch, frame, parts):
-    """Rows are counted from 1, and whatever an engine raises becomes one line."""
-    import pandas as pd
-
-    def read(_):
-        if isinstance(frame, Exception):
-            raise frame
-        return pd.DataFrame(frame)
-
-    monkeypatch.setattr(pd, "read_parquet", read)
-    (tmp_path / "data.parquet").write_bytes(b"PAR1")
-    message = _caught(tmp_path, None, csv=None, parquet="data.parquet", max_rows=50)
-    assert _lacks(message, "data.parquet: ", *parts) == []
 
 
 class _Mine(Section):

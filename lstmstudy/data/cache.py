@@ -33,6 +33,7 @@ MODULES = (  # whatever can change an array or a reference
     "lstmstudy.data.own_columns",
     "lstmstudy.data.own_csv",
     "lstmstudy.data.own_gaps",
+    "lstmstudy.data.own_parquet",
     "lstmstudy.data.own_sequences",
     "lstmstudy.data.own_series",
     "lstmstudy.data.own_spacing",
@@ -51,7 +52,7 @@ MODULES = (  # whatever can change an array or a reference
 )
 PARTS = ("train", "validation", "test")
 FIELDS = tuple(field.name for field in fields(Part))
-LIBRARIES = ("numpy", "pandas", "scipy", "scikit-learn", "statsmodels", "aeon")
+LIBRARIES = ("numpy", "pandas", "scipy", "scikit-learn", "statsmodels", "aeon", "pyarrow")
 
 
 def cache_path(folder: Path, name: str) -> Path:

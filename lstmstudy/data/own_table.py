@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.data.own_cells import is_missing, is_number, label
-from lstmstudy.data.own_csv import check_text, parse_csv, too_many
+from lstmstudy.data.own_csv import check_text, parse_csv
+from lstmstudy.data.own_parquet import parse_parquet
 from lstmstudy.data.own_times import is_time
 from lstmstudy.sections import unknown
 from lstmstudy.strict_yaml import ParamsError, shown
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
-    import pandas as pd
 
     from lstmstudy.data.own import OwnTask
 
@@ -97,13 +97,9 @@ def read_table(own: OwnTask, root: Path) -> Table:
         check_text(data, where)
         header, cells, lines, delimiter = parse_csv(data, where, pick=pick, max_rows=own.max_rows)
     else:
-        frame = _read_parquet(path, where)
-        if len(frame) > own.max_rows:
-            raise too_many(where, f"row {own.max_rows + 1}", own.max_rows)
-        header = [str(name).strip() for name in frame.columns]
-        kept = pick(header, "the list of columns")
-        cells = {header[position]: _texts(frame.iloc[:, position]) for position in kept}
-        lines, delimiter = list(range(1, len(frame) + 1)), ""
+        named = {name for _, name in own.columns()}
+        header, cells, rows = parse_parquet(data, where, pick=pick, named=named, max_rows=own.max_rows)
+        lines, delimiter = list(range(1, rows + 1)), ""
     if not lines:
         raise ParamsError(
             f"{where}: no row follows the header. Expected a row for each time step. Received: rows=0"
@@ -147,36 +143,6 @@ def _near(path: Path) -> str:
     siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, siblings, n=1)
     return f"Did you mean `{label(near[0])}`? " if near else ""
-
-
-def _read_parquet(path: Path, where: str) -> pd.DataFrame:
-    """Return a Parquet file with its index as columns."""
-    import pandas as pd
-
-    received = f"Received: file={shown(where)}"
-    try:
-        frame = pd.read_parquet(path)
-        return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
-    except ImportError:
-        raise ParamsError(
-            f"{where}: reading Parquet needs the package pyarrow, which is not installed. Expected it in this "
-            f"environment: `python -m pip install pyarrow`, or save the table as CSV. {received}"
-        ) from None
-    except Exception as error:  # noqa: BLE001 - an engine raises whatever it likes
-        reason = label(str(error).strip() or type(error).__name__)
-        raise ParamsError(
-            f"{where}: this is no Parquet file that can be read ({reason}). Expected a table: write it anew, or as CSV. "
-            f"{received}"
-        ) from None
-
-
-def _texts(column: pd.Series) -> list[str]:
-    """Return the cells of a column as texts; those of numbers read back as the same number."""
-    import pandas as pd
-
-    if isinstance(column.dtype, pd.DatetimeTZDtype):  # one zone, though its offset may change
-        column = column.dt.tz_convert("UTC")
-    return [str(value) if known else "" for value, known in zip(column.tolist(), column.notna(), strict=True)]
 
 
 def _check_header(header: list[str], where: str, place: str) -> None:
