@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lstmstudy import paths
+from lstmstudy.yaml_bounds import excess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NUMBER = re.compile(r"(?P<digits>[-+]?\d+(\.\d*)?|[-+]?\.\d+)([eE](?P<exponent>[-+]?\d+))?")
 _KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+_LARGEST = 1 << 23  # bytes of a file
 _LONGEST = 80  # characters of a received value that a message repeats
 
 
@@ -35,7 +37,10 @@ class ParamsError(ValueError):
 
 def shown(value: object) -> str:
     """Return `value` as an error repeats it: in Python's notation, lists for tuples, cut when long."""
-    text = repr(list(value) if isinstance(value, tuple) else value)
+    try:
+        text = repr(list(value) if isinstance(value, tuple) else value)
+    except ValueError:  # Python writes no integer of thousands of digits
+        text = f"a number that is too long to print, {type(value).__name__}"
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
@@ -60,12 +65,17 @@ def read_mapping(path: Path) -> dict[Any, Any]:
     """Return the mapping that the file holds.
 
     Raises:
-        ParamsError: If the file is missing, unreadable, not UTF-8, not YAML, no mapping, or has a key
+        ParamsError: If the file is missing, unreadable, too large, not UTF-8, not YAML, no mapping, or has a key
             that is no text or is there twice.
     """
     where = paths.relative(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+        if len(data) > _LARGEST:
+            msg = f"{where}: the file is too large. Expected at most {_LARGEST} bytes. Received: bytes={path.stat().st_size}"
+            raise ParamsError(msg)
+        text = data.decode()
     except FileNotFoundError:
         msg = f"{where}: the file is missing. Expected a YAML file of that name. Received: file={where!r}"
         raise ParamsError(msg) from None
@@ -77,9 +87,15 @@ def read_mapping(path: Path) -> dict[Any, Any]:
         msg = f"{where}: {error.strerror}. Expected a file that can be read. Received: file={where!r}"
         raise ParamsError(msg) from None
     try:
+        problem = excess(yaml.parse(text, Loader=_LOADER))
+    except yaml.YAMLError as error:
+        raise _not_yaml(where, text, error) from None
+    if problem:
+        raise ParamsError(f"{where}: {problem}")
+    try:
         node = yaml.compose(text, Loader=_LOADER)
         content = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe one
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise _not_yaml(where, text, error) from None
     _check_keys(where, node)
     if not isinstance(content, dict):
