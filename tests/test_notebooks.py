@@ -35,6 +35,7 @@ from lstmstudy.techniques import (
 )
 
 NOTEBOOKS = {path.stem: path for path in sorted(paths.NOTEBOOKS.glob("*.ipynb"))}
+CHAPTERS = [name for name in NOTEBOOKS if name[0].isdigit()]  # what a report is made of; the tutorial is none
 PLAIN = "plain-keras"
 SUNSPOTS = CATALOG["sunspots"]
 WIDE = Recipe(layers=2, width=32)
@@ -62,6 +63,7 @@ def parameters(name):
 
 
 every_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
+every_chapter = pytest.mark.parametrize("name", CHAPTERS)
 
 
 @pytest.mark.parametrize("claim", load_claims().values(), ids=list(load_claims()))
@@ -121,7 +123,7 @@ def test_a_notebook_opens_with_its_title(name):
     assert not any(line.startswith("# ") for source in prose for line in source.splitlines())
 
 
-@every_notebook
+@every_chapter
 def test_every_parameter_is_read(name):
     """The parameters stand in one cell of plain assignments, and each of them is used in a later cell."""
     cells = code_cells(name)
@@ -138,7 +140,7 @@ def test_every_parameter_is_read(name):
     assert "profile" in names
 
 
-@every_notebook
+@every_chapter
 def test_the_default_parameters_are_those_of_the_default_study(name):
     """A notebook that somebody opens runs with the profile that make runs."""
     values = {}
@@ -146,7 +148,7 @@ def test_the_default_parameters_are_those_of_the_default_study(name):
     assert values["profile"] == "default"
 
 
-@every_notebook
+@every_chapter
 def test_a_notebook_has_no_logic(name):
     """No loop, no function, no class, no condition: what a notebook does is a call into the package."""
     logic = (
@@ -164,7 +166,7 @@ def test_a_notebook_has_no_logic(name):
         assert not [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, logic)]
 
 
-@every_notebook
+@every_chapter
 def test_no_number_is_typed_into_a_notebook(name):
     """Outside the parameters and the lines to copy, code has no numbers; what is said comes from the data."""
     for cell in code_cells(name):
@@ -178,7 +180,7 @@ def test_no_number_is_typed_into_a_notebook(name):
         assert not any(character.isdigit() for value in words for character in value)
 
 
-@every_notebook
+@every_chapter
 def test_every_figure_is_shown_with_what_it_finds(name):
     """Each cell that compares ends in show(...) or say(...), so that no figure is without its sentence."""
     own = [cell for cell in code_cells(name) if PLAIN not in tags(cell) and "parameters" not in tags(cell)]
