@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+from collections import Counter
 from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
@@ -24,8 +25,12 @@ def as_tuple(value: object) -> object:
 
 def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return `values`, unless one of them is there twice."""
-    for value in values:
-        if values.count(value) > 1:
+    try:
+        counts = Counter(values)
+    except TypeError:  # lists and mappings are refused by what is checked next
+        return values
+    for value, count in counts.items():
+        if count > 1:
             msg = f"{shown(value)} is there twice. "
             raise ValueError(msg)
     return values

@@ -83,7 +83,7 @@ def read_table(own: OwnTask, root: Path) -> Table:
     Raises:
         ParamsError: If the file cannot be read as a table, has no header, or a named column is absent.
     """
-    path, where = own.path(root), _where(own.path(root), root)
+    path, where = own.path(root), shown_path(own.path(root), root)
     data = _read_bytes(path, where)
     every = own.kind == "classification" and own.features is None
 
@@ -107,7 +107,7 @@ def read_table(own: OwnTask, root: Path) -> Table:
     return Table(where, tuple(header), cells, np.array(lines, dtype=np.int64), delimiter)
 
 
-def _where(path: Path, root: Path) -> str:
+def shown_path(path: Path, root: Path) -> str:
     """Return a file as messages name it: relative to the root, or else without its folders."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 

@@ -9,25 +9,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy import streams
-from lstmstudy.data.cache import cache_path, stored_task, write_task
+from lstmstudy.data.cache import PARTS, cache_path, stored_task, write_task
 from lstmstudy.data.folds import classification_folds, joined_fold, rolling_origins, stratified_order
 from lstmstudy.data.masking import known_steps
 from lstmstudy.data.own import read_sequences, read_series
+from lstmstudy.data.own_cells import label
+from lstmstudy.data.own_table import shown_path
 from lstmstudy.data.references import classification_references, forecasting_references
 from lstmstudy.data.sources import Sequences
 from lstmstudy.data.task import Task, TaskInfo, content_hash
 from lstmstudy.data.windows import modelled_series
+from lstmstudy.strict_yaml import ParamsError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from lstmstudy.data.own import OwnTask
+    from lstmstudy.data.own import OwnSequences, OwnTask
     from lstmstudy.data.task import Fold
 
 TEST_SHARE = 0.3  # of labelled sequences, the same in every fold
 TRAIN_SHARE = 0.7  # of the others; the rest selects
+ENOUGH = 6  # sequences of a class: then it is in each part of each fold
 _MOST_LAGS = 24  # of the autoregression among the references
 
 
@@ -147,8 +151,23 @@ def _classification(own: OwnTask, name: str, root: Path) -> Task:
     )
     data = Sequences(found.x, found.lengths, found.labels, pool, np.sort(order[:test]))
     folds = partitions(data, info, train, len(pool) - train)
+    _check_classes(folds, found, own, shown_path(own.path(root), root))
     references = tuple(classification_references(fold, info.n_outputs) for fold in folds)
     return Task(info, folds, references, None, content_hash(info, folds))
+
+
+def _check_classes(folds: tuple[Fold, ...], found: OwnSequences, own: OwnTask, where: str) -> None:
+    """Raise a ParamsError if a class is in no sequence of some part of some fold."""
+    for number, fold in enumerate(folds, 1):
+        for part in PARTS:
+            absent = np.setdiff1d(np.arange(len(found.classes)), getattr(fold, part).y)
+            if absent.size:
+                name, n = found.classes[absent[0]], int((found.labels == absent[0]).sum())
+                raise ParamsError(
+                    f"{where}: column `{label(own.label or '')}`: class `{label(name)}` has {n} sequences, "
+                    f"none of them in the {part} part of fold {number}. Expected at least {ENOUGH} of each class, which are "
+                    f"enough for all parts: add some, or leave the class out. Received: sequences={n}"
+                )
 
 
 def partitions(data: Sequences, info: TaskInfo, train: int, validation: int) -> tuple[Fold, ...]:
