@@ -129,7 +129,7 @@ def _clock(free: list[Column], groups: Groups) -> Column | None:
         each for each in free if each.times is not None and all(each.told_apart(rows) for rows in groups)
     ]
     by_name = [each for each in timed if each.kind == "time" or named(each.name, TIMES)]
-    counting = [each for each in timed if each.steps(groups)]
+    counting = sorted((each for each in timed if each.steps(groups)), key=lambda each: each.distinct)
     return next(iter(by_name + counting), None)
 
 

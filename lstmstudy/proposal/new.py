@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,7 @@ def propose(name: str, task: ProposedTask, prepared: Task, measured: Measured) -
     """
     n_train, cores = max(len(fold.train.y) for fold in prepared.folds), _cores()
 
+    @functools.cache
     def runs(size: Size) -> dict[str, Run]:
         content: dict[str, Any] = yaml.safe_load(profile_text([], task, size))
         profile = Profile.model_validate({**content, "name": name})

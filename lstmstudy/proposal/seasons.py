@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ _OF_UNIT = {  # unit of a step -> lengths of the seasons that a clock or a calen
     "month": (12,),
 }
 _WEEKS = 52  # in a year
+_ALPHA = 0.05  # of the band of autocorrelations without a season
 _SEASONS = 3  # of a series, to tell a season at all
 _LONGEST = 400  # lags in which an unknown season is looked for
 _CLEARLY = 0.1  # by which a longer season must be stronger than a shorter one
@@ -68,7 +70,7 @@ def periods_of(step: str) -> tuple[int, ...]:
 def season_of(values: npt.NDArray[np.float64], periods: tuple[int, ...]) -> Season | None:
     """Return the season of a modelled series, or None if there is none above noise.
 
-    A season is a lag at which the autocorrelation lies above its 95 % band (Bartlett), and above that at half
+    A season is a lag at which the autocorrelation lies above its band (Bartlett, 95 % for all lags that are looked at), and above that at half
     the lag by as much: a level that fades slowly is none. Of the usual periods the shortest is taken, unless a
     longer one is clearly stronger; where there are none, the highest peak.
 
@@ -84,7 +86,8 @@ def season_of(values: npt.NDArray[np.float64], periods: tuple[int, ...]) -> Seas
     if most < 2 or np.ptp(rest) == 0:
         return None
     lags = min(most, max(periods, default=_LONGEST))
-    known, interval = acf(rest, nlags=lags, alpha=0.05, fft=True, result_object=False)
+    alpha = _ALPHA if periods else _ALPHA / lags  # among all lags some would exceed the band by chance
+    known, interval = acf(rest, nlags=lags, alpha=alpha, fft=True, result_object=False)
     width = interval[:, 1] - known
 
     def clear(lag: int) -> bool:
@@ -126,7 +129,9 @@ def _unit_root(values: npt.NDArray[np.float64]) -> float:
     from statsmodels.tsa.stattools import adfuller
 
     lags = int(np.cbrt(len(values) - 1))  # as is usual where no criterion chooses them, which takes long
-    try:
-        return float(adfuller(values, maxlag=lags, autolag=None, result_object=False)[1])
-    except ValueError:
-        return 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a level that rests for long leaves its regression undetermined
+        try:
+            return float(adfuller(values, maxlag=lags, autolag=None, result_object=False)[1])
+        except ValueError:
+            return 1.0
