@@ -13,6 +13,9 @@ from lstmstudy.params import ParamsError, load_profile
 from lstmstudy.plan import Plan
 
 
+SHIPPED = ("smoke", "default", "full")  # the sizes of the study; other profiles are the user's, and the tutorial's
+
+
 def task_of(name, cache=None):
     """Return the named task without its data; planning needs its facts and its content hash alone."""
     del cache

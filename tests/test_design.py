@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from planning import parameters, plan_of, refusal, shipped
+from planning import SHIPPED, parameters, plan_of, refusal, shipped
 
 from lstmstudy import paths
 from lstmstudy.data import CATALOG
 from lstmstudy.design import load_design
-from lstmstudy.params import load_profile, profile_names
+from lstmstudy.params import load_profile
 from lstmstudy.techniques import L2, BatchNorm, Dropout, LayerNorm
 
 MINE = """\
@@ -149,7 +149,7 @@ def test_tasks_of_the_profile_come_before_those_of_the_design(tmp_path):
     assert arm.tasks == ("digits_rows", "sunspots")
 
 
-@pytest.mark.parametrize("profile", profile_names())
+@pytest.mark.parametrize("profile", SHIPPED)
 @pytest.mark.parametrize("name", sorted(path.stem for path in (paths.PARAMS / "designs").glob("*.yaml")))
 def test_every_shipped_design_has_distinct_arms_and_a_chapter(profile, name, tmp_path):
     """No two arms share a name or a recipe, and they are among those of their notebook."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from planning import changed, parameters, plan_of, refusal
+from planning import SHIPPED, changed, parameters, plan_of, refusal
 
 from lstmstudy import paths
 from lstmstudy.grids import load_technique
@@ -68,7 +68,7 @@ def test_a_grid_gives_the_product_of_its_values(folder):
     assert len(arms) == len(grid["rate"]) * len(grid["per"])
 
 
-@pytest.mark.parametrize("name", profile_names())
+@pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_profile_has_distinct_arms_that_are_on(name):
     """No arm of a profile is another one or the baseline, by settings, by label and by what is trained."""
     plan = plan_of(paths.PARAMS, name)
@@ -84,8 +84,8 @@ def test_every_shipped_profile_has_distinct_arms_that_are_on(name):
 
 def test_the_three_sizes_are_shipped_and_grow():
     """Smoke, default and full exist, each with more units than the one before."""
-    assert {"smoke", "default", "full"} <= set(profile_names())
-    units = [load_profile(name).units for name in ("smoke", "default", "full")]
+    assert set(SHIPPED) <= set(profile_names())
+    units = [load_profile(name).units for name in SHIPPED]
     assert units == sorted(set(units))
 
 
@@ -95,7 +95,7 @@ def test_every_technique_has_a_file_and_every_file_a_technique():
     assert stems == set(TECHNIQUES)
     for stem in stems:
         assert load_technique(stem).name == stem
-    for name in profile_names():
+    for name in SHIPPED:
         assert set(load_profile(name).techniques) == stems
 
 
@@ -103,7 +103,7 @@ def test_every_shipped_design_is_in_every_shipped_profile():
     """A file in params/designs that no study trains would be dead."""
     stems = {path.stem for path in (paths.PARAMS / "designs").glob("*.yaml")}
     assert stems
-    for name in profile_names():
+    for name in SHIPPED:
         assert set(load_profile(name).designs) == stems
 
 

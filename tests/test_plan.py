@@ -6,12 +6,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from planning import changed, parameters, plan_of, refusal, shipped, task_of
+from planning import SHIPPED, changed, parameters, plan_of, refusal, shipped, task_of
 
 from lstmstudy import plan as module
 from lstmstudy.data import CATALOG, TASK_NAMES
 from lstmstudy.pace import COMPILING, expected_seconds
-from lstmstudy.params import ParamsError, profile_names
+from lstmstudy.params import ParamsError
 from lstmstudy.plan import Arm, Unit, make_plan, task_cache
 from lstmstudy.runs import Outcome, Result
 from lstmstudy.search import SearchRange
@@ -156,7 +156,7 @@ def test_a_baseline_that_notebooks_share_is_one_run(small):
     assert sum(not run.recipe.techniques for run in small.all_runs.values()) == 8
 
 
-@pytest.mark.parametrize("name", profile_names())
+@pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_profile_needs_the_notebooks_of_its_techniques_and_designs(name, tmp_path):
     """Every technique and design has its arms in its chapter; each compared arm stands in the comparison too."""
     plan = plan_of(shipped(tmp_path), name)

@@ -11,13 +11,13 @@ import sys
 import numpy as np
 import pytest
 from engine import made_result, stand_in
-from planning import plan_of, refusal, shipped
+from planning import SHIPPED, plan_of, refusal, shipped
 from studying import EPOCHS, TASKS, constant, curves_of, put
 
 from lstmstudy import paths
 from lstmstudy.ablation import ALL_TASKS
 from lstmstudy.pace import COMPILING, expected_seconds
-from lstmstudy.params import ParamsError, profile_names
+from lstmstudy.params import ParamsError
 from lstmstudy.plan import task_cache
 from lstmstudy.readings import READINGS
 from lstmstudy.stats import sample
@@ -342,7 +342,7 @@ def test_reading_a_study_loads_no_tensorflow(bench):
     assert loaded == "[]"
 
 
-@pytest.mark.parametrize("profile", profile_names())
+@pytest.mark.parametrize("profile", SHIPPED)
 def test_every_arm_of_a_shipped_profile_has_a_name_of_its_own(profile, tmp_path):
     """Names lead back to the arms, all of them, and a design's arm is named as claims name it."""
     study = Study(plan_of(shipped(tmp_path), profile), RunStore(tmp_path))
