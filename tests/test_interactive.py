@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
+import multiprocessing
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
-from engine import made_outcome, made_result, run_of, waves, write_tuned
+from engine import RECIPE, made_outcome, made_result, run_of, waves, write_tuned
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from jupyter_client.manager import start_new_kernel
@@ -59,18 +64,19 @@ class Kernel:
         manager: Interrupts it.
         client: Talks to it.
         process: Its process.
+        log: What it and its workers say on the server's terminal.
     """
 
     def __init__(self, folder):
+        self.log = folder / "kernel.log"
         environment = {
             **os.environ,
             "PYTHONPATH": str(paths.ROOT),
             "JUPYTER_PREFER_ENV_PATH": "1",
             "JUPYTER_PLATFORM_DIRS": "1",
         }
-        self.manager, self.client = start_new_kernel(
-            kernel_name="python3", env=environment, stderr=subprocess.DEVNULL
-        )
+        with self.log.open("w", encoding="utf-8") as log:
+            self.manager, self.client = start_new_kernel(kernel_name="python3", env=environment, stderr=log)
         self.process = psutil.Process(self.manager.provisioner.pid)
         assert self.run(OPEN.format(folder=str(folder))) == []
 
@@ -260,6 +266,7 @@ def test_an_interruption_while_workers_start_is_one_line_too(kernel, folder):
     assert error["ename"] == "TrainingStoppedError"
     assert len(error["traceback"]) == 1
     assert error["traceback"][0].startswith("Stopped: 0 of ")
+    assert "Traceback" not in kernel.log.read_text(encoding="utf-8")
     assert len(list((folder / "store").glob("*-*.npz"))) == before
 
 
@@ -274,16 +281,28 @@ def test_views_are_shown_by_the_kernel(kernel):
         assert "\n" not in content["data"]["text/plain"]
 
 
+class Here(Executor):
+    """An executor whose runs are finished at once."""
+
+    def submit(self, work, run, cache):
+        """Return the outcome of a run."""
+        del work, cache
+        done = Future()
+        done.set_result(made_outcome(run.identity, made_result([1.0, 0.5])))
+        return done
+
+
+class Slow(ProcessPoolExecutor):
+    """A process that trains for a minute."""
+
+    def submit(self, work, run, cache):
+        """Start a run that will not end."""
+        del work, run, cache
+        return super().submit(time.sleep, 60)
+
+
 def test_a_run_whose_saving_was_interrupted_is_saved_all_the_same(tmp_path):
     """It was finished: the interruption goes on once the run is kept."""
-    from concurrent.futures import Executor, Future
-
-    class Here(Executor):
-        def submit(self, _, run, cache):
-            done = Future()
-            done.set_result(made_outcome(run.identity, made_result([1.0, 0.5])))
-            return done
-
     calls = []
 
     def keep(outcome):
@@ -296,3 +315,30 @@ def test_a_run_whose_saving_was_interrupted_is_saved_all_the_same(tmp_path):
         train_all(runs, tmp_path, keep=keep, lanes=[Here, Here])
     assert len(set(calls)) == 2
     assert calls[1] in calls[2:]
+
+
+def spawned():
+    """Return the processes that this one spawned."""
+    return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+def test_an_interruption_waits_for_no_run_that_takes_long(tmp_path):
+    """A worker in the middle of a run ends at once; until then it hears nothing of Ctrl-C, from its first moment on."""
+    found, blocked = [], []
+    slow = Slow(1, multiprocessing.get_context("spawn"))
+
+    def keep(_):
+        found.extend(spawned())
+        status = Path(f"/proc/{found[0].pid}/status")
+        if status.exists():
+            blocked.append(int(re.search(r"SigBlk:\s*(\w+)", status.read_text(encoding="ascii"))[1], 16))
+        raise KeyboardInterrupt
+
+    runs = [run_of(waves(), recipe) for recipe in (RECIPE, dataclasses.replace(RECIPE, width=5))]
+    with pytest.raises(KeyboardInterrupt):
+        train_all(runs, tmp_path, keep=keep, lanes=[lambda: slow, Here])
+    assert len(found) == 1
+    assert all(mask >> (signal.SIGINT - 1) & 1 for mask in blocked)
+    assert psutil.wait_procs(found, timeout=5)[1] == []
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    slow.shutdown(wait=True)
