@@ -42,19 +42,16 @@ class Pace:
     epoch: float
     compiling: float
 
-    def seconds(self, runs: Iterable[Run], cores: int) -> float:
-        """Return the seconds of a whole report: training, judging, notebooks and page.
-
-        Args:
-            runs: All of the study.
-            cores: On which they are trained.
-        """
+    def training(self, runs: Iterable[Run], cores: int) -> float:
+        """Return the seconds until all runs of a study are trained on so many cores."""
         runs = list(runs)
         epochs = sum(run.recipe.epochs for run in runs)
         structures = len({run.group for run in runs})
-        training = (epochs * self.epoch + structures * self.compiling) / cores
-        rest = _STARTING + _JUDGING + _NOTEBOOKS / cores
-        return training + rest * self.compiling / _REFERENCE
+        return (epochs * self.epoch + structures * self.compiling) / cores
+
+    def reporting(self, cores: int) -> float:
+        """Return the seconds that a report takes beside training: starting, judging, notebooks and page."""
+        return (_STARTING + _JUDGING + _NOTEBOOKS / cores) * self.compiling / _REFERENCE
 
 
 def measure_pace(task: Task, width: int, batch_size: int) -> Pace:

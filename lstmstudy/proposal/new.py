@@ -16,7 +16,7 @@ from lstmstudy.data.own_task import prepare_own
 from lstmstudy.params import Profile, check_profile_name
 from lstmstudy.plan import Plan, task_cache
 from lstmstudy.proposal.measuring import Measured
-from lstmstudy.proposal.size import BUDGET, JUDGED, choose, sizes
+from lstmstudy.proposal.size import BUDGET, JUDGED, LIMIT, choose, sizes
 from lstmstudy.proposal.table import propose_task
 from lstmstudy.proposal.text import profile_text
 from lstmstudy.strict_yaml import ParamsError, shown
@@ -24,6 +24,7 @@ from lstmstudy.workers import local_lanes
 
 if TYPE_CHECKING:
     from lstmstudy.data import Task
+    from lstmstudy.proposal.measuring import Pace
     from lstmstudy.proposal.size import Size
     from lstmstudy.proposal.task import ProposedTask
     from lstmstudy.runs import Run
@@ -96,31 +97,40 @@ def propose(name: str, task: ProposedTask, prepared: Task, measured: Measured) -
 
     @functools.cache
     def runs(size: Size) -> dict[str, Run]:
-        content: dict[str, Any] = yaml.safe_load(profile_text([], task, size))
+        content: dict[str, Any] = yaml.safe_load(profile_text([], task, size, 0))
         profile = Profile.model_validate({**content, "name": name})
         named = profile.model_copy(update={"tasks": (prepared.info.name,)})
         return Plan(named, {prepared.info.name: prepared}).all_runs
 
-    def seconds(size: Size) -> float:
-        return measured.pace(size.width, size.batch_size).seconds(runs(size).values(), cores)
+    def pace(size: Size) -> Pace:
+        return measured.pace(size.width, size.batch_size)
 
-    size, expected = choose(sizes(n_train), seconds)
+    candidates = sizes(n_train)
+    rest = pace(candidates[0]).reporting(cores)
+    room = max(BUDGET - rest, BUDGET / 4)  # where the report itself takes long, fewer runs would save little
+    size = choose(candidates, lambda each: pace(each).training(runs(each).values(), cores), room)
     planned = list(runs(size).values())
-    pace = measured.pace(size.width, size.batch_size)
+    expected = pace(size).training(planned, cores) + rest
     head = [
         f"The study of {shown(task.own().path(paths.ROOT).name)}, as `make new` proposed it; change whatever you know better.",
-        f"About {_minutes(expected)} on {cores} cores: {len(planned)} runs of {pace.epoch * size.epochs:.2g} s, measured on this machine.",
+        f"About {_minutes(expected)} on {cores} cores: {len(planned)} runs of {pace(size).epoch * size.epochs:.2g} s, measured on this machine.",
     ]
-    if expected > BUDGET:
-        rows = int(n_train * BUDGET / expected)
-        head.append(
-            f"That is more than ten minutes: with {rows} of its {n_train} training samples it would fit."
-        )
+    if expected > LIMIT:
+        head.append(_too_long(n_train, expected - rest, room))
     if size.units < JUDGED:
         head.append(
             f"More units than {size.units} would not fit, so that nothing is judged: effects are shown without verdicts."
         )
-    return Proposal(profile_text(head, task, size), size, expected, len(planned))
+    updates = size.epochs * -(-n_train // size.batch_size)
+    return Proposal(profile_text(head, task, size, updates), size, expected, len(planned))
+
+
+def _too_long(samples: int, training: float, room: float) -> str:
+    """Return what to do where even the smallest study takes more than ten minutes."""
+    if training > room:
+        fitting = int(samples * room / training)
+        return f"That is more than ten minutes: with the last {fitting} of {samples} training samples it would fit."
+    return "That is more than ten minutes, as the machine is slow or busy: fewer runs would change little."
 
 
 def _free(name: str) -> Path:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BUDGET = 540  # seconds of a whole report: below ten minutes, with a minute to spare
+LIMIT = 600  # seconds of a whole report
+BUDGET = 540  # what is planned for, with a minute to spare
 JUDGED = 12  # the fewest units with which a task is judged
 _UNITS = (24, 18, JUDGED)  # more than are needed make intervals narrower
 _DESCRIBED = (3, 2)  # units of the grids; two are the fewest that have a spread
@@ -17,7 +18,7 @@ _MOST_EPOCHS = 100
 _UPDATES = 200  # of a whole training at least, where there are few samples
 _BATCH = 32  # Keras's default
 _LARGEST_BATCH = 512
-_BATCHES = 200  # in an epoch at most, where there are many samples
+_BATCHES = 100  # in an epoch at most, where there are many samples
 _SHORTEST = 400  # updates that even a shortened training has
 
 
@@ -45,8 +46,8 @@ class Size:
 def sizes(n_train: int) -> list[Size]:
     """Return the sizes that a study of so many training samples may have, each smaller than the one before.
 
-    Units beyond those that a verdict needs go first, then the grids, the length of training, the width and the
-    techniques; fewer units than a verdict needs come last.
+    Units beyond those that a verdict needs go first, then the grids, then epochs and width, then techniques and,
+    where an epoch has many updates, more epochs; fewer units than a verdict needs come last.
     """
     batch = _BATCH
     while n_train > batch * _BATCHES and batch < _LARGEST_BATCH:
@@ -63,29 +64,24 @@ def sizes(n_train: int) -> list[Size]:
         cut(units=units)
     for described in _DESCRIBED[1:]:
         cut(described=described)
-    for shorter in (30, 20, 15, 10, 5, 3):
-        if shorter < epochs and (shorter * updates >= _SHORTEST or shorter >= 20):
-            cut(epochs=shorter)
+    for shorter in (30, 20):
+        cut(epochs=shorter)
     cut(width=16)
-    for arms in (2, 1):
-        cut(arms=arms)
+    for shorter, arms in ((15, 3), (10, 3), (10, 2), (5, 2), (3, 2), (3, 1)):
+        enough = shorter if shorter * updates >= _SHORTEST else found[-1].epochs
+        if (enough, arms) != (found[-1].epochs, found[-1].arms):
+            cut(epochs=enough, arms=arms)
     for units in (6, 3):
         cut(units=units)
     return found
 
 
-def choose(
-    candidates: list[Size], seconds: Callable[[Size], float], budget: float = BUDGET
-) -> tuple[Size, float]:
-    """Return the first size that fits, and its seconds; the last one if none does.
+def choose(candidates: list[Size], seconds: Callable[[Size], float], budget: float) -> Size:
+    """Return the first size that fits; the last one if none does.
 
     Args:
         candidates: From large to small.
-        seconds: How long a whole report of a size takes.
-        budget: Seconds that there are.
+        seconds: How long the training of a size takes.
+        budget: Seconds that there are for it.
     """
-    for size in candidates:
-        expected = seconds(size)
-        if expected <= budget:
-            break
-    return size, expected
+    return next((size for size in candidates if seconds(size) <= budget), candidates[-1])

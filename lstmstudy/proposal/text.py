@@ -103,13 +103,14 @@ _UNJUDGED = (
 )
 
 
-def profile_text(head: Sequence[str], task: ProposedTask, size: Size) -> str:
+def profile_text(head: Sequence[str], task: ProposedTask, size: Size, updates: int) -> str:
     """Return the profile of a study.
 
     Args:
         head: Lines of the comment at its top.
         task: The section `task`.
         size: How large the study is.
+        updates: Of one run.
     """
     arms = [arm for arm in _ARMS if arm.group <= size.arms]
     few = size.units < 12
@@ -133,7 +134,7 @@ def profile_text(head: Sequence[str], task: ProposedTask, size: Size) -> str:
         "training:",
         *_section(
             [
-                ("epochs", str(size.epochs), "beyond the epoch that is usually selected"),
+                ("epochs", str(size.epochs), f"{updates} updates of the weights{_length(size)}"),
                 (
                     "batch_size",
                     str(size.batch_size),
@@ -150,6 +151,13 @@ def profile_text(head: Sequence[str], task: ProposedTask, size: Size) -> str:
         if arm.grid:
             lines += [f"  {arm.name}:", *_section([*arm.grid], indent=4)]
     return "\n".join(lines) + "\n"
+
+
+def _length(size: Size) -> str:
+    """Return what a reader should know about the length of training."""
+    if size.epochs >= 40:
+        return ", well beyond the epoch that is usually selected"
+    return "; 40 epochs would take too long"
 
 
 def scalar(value: object) -> str:
