@@ -8,7 +8,8 @@ import pytest
 
 from lstmstudy.runs import ENGINE
 
-pytest.register_assert_rewrite("browser", "checkout", "judging", "studying")  # plugins that test modules import from, too
+# Plugins that test modules import from, too:
+pytest.register_assert_rewrite("browser", "checkout", "judging", "studying")
 os.environ.update(
     TF_CPP_MIN_LOG_LEVEL="3",  # no start-up lines between those of pytest
     CUDA_VISIBLE_DEVICES="-1",  # results are those of the processor
