@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import sys
 import tempfile
@@ -17,11 +16,12 @@ from lstmstudy.pace import expected_seconds
 from lstmstudy.params import ParamsError
 from lstmstudy.plan import COMPARISON, METHODS, Plan, make_plan, task_cache
 from lstmstudy.progress import minutes
-from lstmstudy.store import MissingRunsError, RunStore
+from lstmstudy.store import RunStore
 from lstmstudy.verdicts.words import verdict_lines
 from lstmstudy.workers import Failure, local_lanes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from lstmstudy.report import Chapter
@@ -84,7 +84,7 @@ def build(profile: str, only: str | None = None) -> int:
     from lstmstudy.report import LIMIT, build_pages, build_report
     from lstmstudy.report import findings as said
     from lstmstudy.report.markdown import inline_html, plain
-    from lstmstudy.verdicts.findings import false_rates
+    from lstmstudy.verdicts.findings import false_rates, study_findings
 
     plan = make_plan(profile, store=writable(paths.STORE))
     sources = _notebooks(plan, only)
@@ -97,7 +97,7 @@ def build(profile: str, only: str | None = None) -> int:
     if state.missing:
         state = state_of(state.runs, store)
 
-    findings = _judge(plan, store, folder)
+    findings = study_findings(plan, store, store.reader(plan.all_runs), folder)
     for problem in findings.problems if only is None else ():  # one chapter trains no other's runs
         print(f"not measured: {problem}", file=sys.stderr)
     shared = {**code_inputs(), **_environment()}
@@ -125,7 +125,7 @@ def build(profile: str, only: str | None = None) -> int:
         build_pages(chapters, about, summary=COMPARISON, folder=folder / "notebooks")
     size = build_report(chapters, about, summary=COMPARISON, out=page)
     if only is None:
-        _take_away(plan, findings, store, folder)
+        _take_away(plan, findings, store.reader(plan.all_runs), folder)
     wrong = [f"the rule is not honest: {rate}, and 5 % were promised" for rate in false_rates(findings)]
     if size > LIMIT:
         wrong.append(f"{paths.relative(page)} has {size / 1e6:.1f} MB, and {LIMIT / 1e6:.0f} were promised")
@@ -140,31 +140,12 @@ def build(profile: str, only: str | None = None) -> int:
     return 1 if failures or wrong or any(errors.values()) else 0
 
 
-def _judge(plan: Plan, store: RunStore, folder: Path) -> Findings:
-    """Return the verdicts on all claims."""
-    from lstmstudy.verdicts.findings import study_findings
-
-    return study_findings(plan, store, functools.cache(functools.partial(_outcome, store)), folder)
-
-
-def _take_away(plan: Plan, findings: Findings, store: RunStore, folder: Path) -> None:
+def _take_away(plan: Plan, findings: Findings, outcome: Callable[[Run], Outcome], folder: Path) -> None:
     """Write the recommended models beside the report, and say where."""
     from lstmstudy.export.recommended import FOLDER, write_recommended
 
-    if write_recommended(plan, findings, functools.partial(_outcome, store), folder):
+    if write_recommended(plan, findings, outcome, folder):
         print(f"recommended models, with scripts that use and train them: {paths.relative(folder / FOLDER)}/")
-
-
-def _outcome(store: RunStore, run: Run) -> Outcome:
-    """Return a stored outcome.
-
-    Raises:
-        MissingRunsError: If there is none.
-    """
-    found = store.load(run.identity)
-    if found is None:
-        raise MissingRunsError(f"A run has no outcome. Received: {run=}")
-    return found
 
 
 def _verdicts(findings: Findings, chapter: str) -> str:

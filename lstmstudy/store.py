@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
@@ -19,7 +20,9 @@ from lstmstudy import paths
 from lstmstudy.runs import Outcome, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from lstmstudy.runs import Run
 
 _ABANDONED = 3600  # seconds after which a draft is nobody's
 _ARRAYS = ("curves", "predictions", "weights")  # members of a result that are arrays by name
@@ -72,6 +75,22 @@ class RunStore:
         """Return the outcome of a run, or None if it is not stored or its file is damaged."""
         path = self.check([identity]).get(identity)
         return None if path is None else _read(identity, path.read_bytes())
+
+    def reader(self, identities: Iterable[str]) -> Callable[[Run], Outcome]:
+        """Return a function from a run to its outcome, each read once; the folder is looked through now.
+
+        It raises a MissingRunsError for a run that was not there, however often it is asked.
+        """
+        there = self.check(identities)
+
+        @functools.cache
+        def outcome(run: Run) -> Outcome:
+            found = self.load(run.identity) if run.identity in there else None
+            if found is None:
+                raise MissingRunsError(f"A run has no outcome; `make report` trains it. Received: {run=}")
+            return found
+
+        return outcome
 
     def record(self, identity: str) -> dict[str, Any] | None:
         """Return only how a stored run came about, without reading its arrays."""

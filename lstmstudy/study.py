@@ -201,7 +201,7 @@ class Study:
         rest on changes.
         """
         folder = self.store.folder.parent / self.profile.name
-        return study_findings(self.plan, self.store, self.outcome, folder)
+        return study_findings(self.plan, self.store, self.store.reader(self.plan.all_runs), folder)
 
     def ablate(self, *arms: Arm) -> Ablation:
         """Return `arms` beside their controls, training only runs that are not stored; without arms, the baseline.
@@ -234,11 +234,5 @@ class Study:
         check_arms("study.results", arms, self.plan.tasks)
         known = {arm: name for name, arm in self.named_arms.items()}
         wanted = dict.fromkeys(arms or known)
-        stored = self.store.check(self.plan.runs(wanted))  # once: to look for each run by itself takes long
-
-        def outcome(run: Run) -> Outcome:
-            if run.identity not in stored:
-                raise MissingRunsError
-            return self.outcome(run)
-
+        outcome = self.store.reader(self.plan.runs(wanted))
         return results_frame(self.plan, outcome, {arm: known.get(arm, arm.name) for arm in wanted})

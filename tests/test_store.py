@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine import made_outcome, made_result
+from engine import made_outcome, made_result, run_of, waves
 
-from lstmstudy.store import RunStore, result_digest
+from lstmstudy.store import MissingRunsError, RunStore, result_digest
 
 IDENTITY = "1f" * 32
 OTHER = "2e" * 32
@@ -273,3 +273,24 @@ def test_drafts_of_a_killed_process_are_swept_away(store):
     assert not old.exists()
     assert young.exists()
     assert kept.exists()
+
+
+def test_a_reader_looks_through_the_folder_once(tmp_path, monkeypatch):
+    """However many runs are missing, the folder is listed once; what is there is read once and what is not is an error."""
+    store = RunStore(tmp_path)
+    there, missing = (run_of(waves(), seed=seed) for seed in (0, 1))
+    store.save(made_outcome(there.identity, made_result([1.0, 0.5])))
+    calls = {"files": 0, "load": 0}
+    for name, method in [(name, getattr(RunStore, name)) for name in calls]:
+
+        def counted(self, *arguments, name=name, method=method):
+            calls[name] += 1
+            return method(self, *arguments)
+
+        monkeypatch.setattr(RunStore, name, counted)
+    outcome = store.reader([there.identity, missing.identity])
+    for _ in range(5):
+        assert outcome(there).identity == there.identity
+        with pytest.raises(MissingRunsError, match="A run has no outcome"):
+            outcome(missing)
+    assert calls == {"files": 1, "load": 1}
