@@ -138,10 +138,13 @@ def test_what_the_user_says_comes_first(tmp_path):
     assert (task.settings["label"], task.settings["sequence"]) == ("group", "case")
 
 
-def test_parts_of_a_date_are_no_classes(tmp_path):
+@pytest.mark.parametrize("name", ["day", "round"])
+def test_parts_of_a_date_are_no_classes(tmp_path, name):
     """A weekday is the same in all hours of a day, and yet a table of hours is a series."""
     hour, day = np.tile(np.arange(24), 60), np.repeat(np.arange(60), 24)
-    columns = {"day": day, "hour": hour, "weekday": day % 7, "load": wave(1440, 24)}
+    columns = {name: day, "hour": hour, "weekday": day % 7, "load": wave(1440, 24)}
+    if name == "day":  # a day is no sequence, whatever is the same in all of its hours
+        columns["holiday"] = (day % 11 == 0) * 1
     task = proposed(tmp_path, columns)
     assert (task.settings["kind"], task.settings["target"]) == ("forecasting", "load")
 

@@ -29,7 +29,7 @@ _FOLDS = 3
 _MOST_FEATURES = 5  # each is one more input at every step
 _LOOKED_AT = 50  # columns of which these are taken
 _WINDOW = 24  # steps, where no season says more
-_LONGEST_WINDOW = 120  # for two seasons: an LSTM takes time with each step
+_LONGEST_WINDOW = 60  # for two seasons: an LSTM takes time with each step
 _LONGEST_SEASON = 200  # that a window holds once
 
 

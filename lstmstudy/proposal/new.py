@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,4 +151,6 @@ def _cores() -> int:
 
 
 def _minutes(seconds: float) -> str:
-    return f"{max(1, round(seconds / 60))} minute{'' if seconds < 90 else 's'}"
+    """Return a duration in whole minutes, rounded up."""
+    number = max(1, math.ceil(seconds / 60))
+    return f"{number} minute{'' if number == 1 else 's'}"

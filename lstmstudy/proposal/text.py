@@ -134,7 +134,11 @@ def profile_text(head: Sequence[str], task: ProposedTask, size: Size, updates: i
         "training:",
         *_section(
             [
-                ("epochs", str(size.epochs), f"{updates} updates of the weights{_length(size)}"),
+                (
+                    "epochs",
+                    str(size.epochs),
+                    f"{updates} updates of the weights{'; 40 epochs would take too long' if size.epochs < 40 else ''}",
+                ),
                 (
                     "batch_size",
                     str(size.batch_size),
@@ -151,13 +155,6 @@ def profile_text(head: Sequence[str], task: ProposedTask, size: Size, updates: i
         if arm.grid:
             lines += [f"  {arm.name}:", *_section([*arm.grid], indent=4)]
     return "\n".join(lines) + "\n"
-
-
-def _length(size: Size) -> str:
-    """Return what a reader should know about the length of training."""
-    if size.epochs >= 40:
-        return ", well beyond the epoch that is usually selected"
-    return "; 40 epochs would take too long"
 
 
 def scalar(value: object) -> str:
