@@ -63,7 +63,7 @@ def forecasting_task(
     drift = drift_of(longest[:, 0], _FOLDS)
     if drift.differenced:
         root_words = f", a unit root has p {drift.p:.2g}" if drift.p < 1 else ""
-        outside = f"{drift.outside:.0%} of the test values lie beyond all training values"
+        outside = f"{100 * drift.outside:.0f} % of the test values lie beyond all training values"
         task.add("differenced", True, f"{outside}{root_words}: changes can be learned")
     _choose_features(task, series, longest, differenced=drift.differenced)
     names = [target, *task.settings.get("features", ())]
