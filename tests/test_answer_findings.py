@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
-from judging import HELPS, PROFILE, Made
+from judging import HELPS, PROFILE, Made, name_of
 from matplotlib import pyplot as plt
 
 from lstmstudy.ablation import Ablation
 from lstmstudy.figures.colour import PAPER
 from lstmstudy.figures.data import as_csv
 from lstmstudy.findings import advice, answer, forest
+from lstmstudy.findings.advice import in_short
 from lstmstudy.verdicts.findings import study_findings
 from lstmstudy.verdicts.rows import rounded
 
@@ -250,3 +252,52 @@ def test_on_own_data_the_answer_begins_with_what_to_use(made):
         said = answer(made.findings.model_copy(update={"tasks": tuple(tasks), "advice": (own,)}))
         simple = next(task.simple for task in tasks if task.title == "Load")
         assert said.startswith(f"On Load {use.replace('%s', simple)}")
+
+
+def test_in_short_what_is_said_of_the_choice_follows_its_interval(made):
+    """Clearly better, clearly worse, as good as nothing, or open: each is said, and nothing else."""
+    chosen = made.findings.techniques[0]
+    effect = chosen.effect.tasks[0]
+    task = made.findings.tasks[0].model_copy(update={"simple_error": None})
+
+    def said(low, high, same=()):
+        own = made.findings.advice[0].model_copy(
+            update={
+                "arm": chosen.arm,
+                "effect": effect.model_copy(update={"low": low, "high": high}),
+                "same": same,
+                "task": task.name,
+            }
+        )
+        (words,) = in_short(made.findings.model_copy(update={"tasks": (task,), "advice": (own,)}))
+        return words
+
+    for words, sentence in {
+        f"use {chosen.arm}, which changes": said(-0.2, -0.1),
+        f"be careful: {chosen.arm} is the first": said(0.1, 0.2),
+        "no regularizer is needed": said(-0.02, 0.01, same=("baseline",)),
+        f"try {chosen.arm}": said(-0.2, 0.1),
+        "too few units for an interval": said(None, None),
+    }.items():
+        assert sentence.startswith(f"On {task.title} ")
+        assert words in sentence
+
+
+def test_a_choice_within_the_margin_names_the_baseline_as_good(tmp_path):
+    """Where the chosen arm gains a hundredth, no regularizer is among what is as good; where it gains a third, it is not."""
+
+    def ahead(run, result):
+        """Give dropout the lowest validation error."""
+        if name_of(run) != "dropout step":
+            return result
+        key = f"validation/{result.metric}"
+        return dataclasses.replace(result, curves={**result.curves, key: 0.9 * result.curves[key]})
+
+    for gain, expected in ((-0.01, True), (-0.3, False)):
+        root = tmp_path / str(gain)
+        root.mkdir()
+        other = Made(root, HELPS, PROFILE)
+        other.effects, other.noise, other.change = {"dropout step": gain}, 0.004, ahead
+        found = study_findings(other.plan, other.store(root / "store"), other.outcome, root / "out")
+        assert {each.arm for each in found.advice} == {"dropout per step"}
+        assert {"baseline" in each.same for each in found.advice} == {expected}

@@ -106,7 +106,8 @@ def _forecasting(own: OwnTask, name: str, root: Path) -> Task:
         period=own.period or 0,
         unit=own.unit or "",
         source=f"{own.path(root).name}: {sum(map(len, series))} rows of {what}.",
-        description=f"{own.target} {own.horizon} steps ahead from {own.window} past steps of {channels} columns."
+        description=f"{own.target}{', its changes,' if own.differenced else ''} {_counted(own.horizon, 'step')} ahead from "
+        f"{_counted(own.window, 'past step')} of {_counted(channels, 'column')}."
         + (f" {gaps} of them lack a value and are masked." if gaps else ""),
         ar_order=lags,
         differenced=own.differenced,
@@ -176,6 +177,10 @@ def partitions(data: Sequences, info: TaskInfo, train: int, validation: int) -> 
         return classification_folds(data, info, train=train, validation=validation, per_channel=True)
     except ValueError:
         return classification_folds(data, info, train=train, validation=validation, per_channel=False)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _differ(lengths: npt.NDArray[np.int32]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmstudy.findings.finding import between, listed, percent
+from lstmstudy.plan import BASELINE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,12 +47,29 @@ def in_short(findings: Findings, tasks: Sequence[str] | None = None) -> list[str
                 f"use {task.simple}, which needs no network: its test error is {task.simple_error:.3g}, and "
                 f"{each.error:.3g} with {'the baseline' if each.effect is None else each.arm}"
             )
-        elif each.effect is None:
-            what = f"use no regularizer: none of {each.compared} techniques is better on the validation part"
         else:
-            what = f"use {each.arm}, which changes the test error by {_size(each.effect)}"
+            what = _chosen(each)
         said.append(f"On {task.title} {what}.")
     return said
+
+
+def _chosen(each: Advice) -> str:
+    """Return what validation chooses, and whether its test error is clearly lower."""
+    if each.effect is None:
+        return f"use no regularizer: none of {each.compared} techniques is better on the validation part"
+    size, first = (
+        _size(each.effect),
+        f"{each.arm} is the first of {each.compared} techniques on the validation part",
+    )
+    if BASELINE in each.same:
+        return (
+            f"no regularizer is needed: {first}, and none at all is shown to be as good within 5 % ({size})"
+        )
+    if each.effect.high is not None and each.effect.high < 0:
+        return f"use {each.arm}, which changes the test error by {size}"
+    if each.effect.low is not None and each.effect.low > 0:
+        return f"be careful: {first}, yet it changes the test error by {size}"
+    return f"try {each.arm}, the first on the validation part; that it helps is not shown: {size}"
 
 
 def _simple_wins(each: Advice, task: TaskFacts) -> bool:
@@ -68,7 +86,8 @@ def _of_task(each: Advice, task: TaskFacts) -> str:
         )
     if each.same:
         more = len(each.same) - _NAMED
-        names = listed([*each.same[:_NAMED], *([f"{more} more"] if more > 0 else [])])
+        words = ["no regularizer" if name == BASELINE else name for name in each.same[:_NAMED]]
+        names = listed([*words, *([f"{more} more"] if more > 0 else [])])
         parts.append(f"Shown to be as good within 5 %, the cheapest first: {names}.")
     clear = each.effect is not None and each.effect.high is not None and each.effect.high < 0
     if not clear and each.units_needed is not None and each.units_needed > task.units:

@@ -48,9 +48,9 @@ def answer(findings: Findings) -> str:
         )
     known = [each for each in findings.techniques if math.isfinite(each.effect.estimate)]
     if judged and known:
-        words += [*_by_kind(findings, known), _largest(known)]
+        words += [*_by_kind(findings, known), _largest(known, findings.tasks)]
     words += _simple(findings)
-    return " ".join(words)
+    return " ".join(filter(None, words))
 
 
 _HOLDS = {
@@ -62,11 +62,13 @@ _HOLDS = {
 }
 
 
-def _largest(techniques: Sequence[TechniqueFound]) -> str:
+def _largest(techniques: Sequence[TechniqueFound], tasks: Sequence[TaskFacts]) -> str:
     """Return what lowers the test error most over all tasks, and what raises it most."""
     ranked = sorted(techniques, key=lambda each: each.effect.estimate)
     better = [each for each in ranked if _clear(each.effect) < 0]
     worse = [each for each in ranked if _clear(each.effect) > 0]
+    if len(tasks) == 1:
+        return f"{begun(_sized(worse[-1]))} raises the test error most." if worse else ""
     sentence = (
         f"Averaged over all tasks {_sized(better[0])} lowers the test error most"
         if better
@@ -168,17 +170,18 @@ def forest(findings: Findings) -> Finding | str:
 
 
 def _title(techniques: Sequence[TechniqueFound]) -> str:
-    """Return which techniques clearly help on every task, and how many turn with it."""
+    """Return which techniques clearly help, on every task if there are several, and how many turn with it."""
     if all(each.effect.low is None for each in techniques):
         return "With so few units there is no interval, and the order of techniques says nothing"
     sides = {each.arm: {_clear(task) for task in each.effect.tasks} for each in techniques}
     everywhere = [arm for arm, own in sides.items() if own == {-1}]
+    where = " on every task" if max(len(each.effect.tasks) for each in techniques) > 1 else ""
     if not everywhere:
-        words = f"None of {counted(len(techniques), 'technique')} clearly helps on every task"
+        words = f"None of {counted(len(techniques), 'technique')} clearly helps{where}"
     elif len(everywhere) == 1:
-        words = f"Only {everywhere[0]} clearly helps on every task"
+        words = f"Only {everywhere[0]} clearly helps{where}"
     else:
-        words = begun(f"{listed(everywhere)} clearly help on every task")
+        words = begun(f"{listed(everywhere)} clearly help{where}")
     turning = sum({-1, 1} <= own for own in sides.values())
     if turning:
         one = turning == 1

@@ -93,6 +93,8 @@ def advice_found(
             for number in ranks
             if (number != best or not helps) and _same(tests[number], chosen)
         ]
+        if helps and _same(chosen, ()):
+            same.append((1.0, in_words(plan.tuned_baseline)))  # costs are told in those of the baseline
         technique = arm.technique
         errors = [row.arm if helps else row.control for row in tests[best]]
         found.append(
