@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lstmstudy.runs import Outcome
 
 _SAMPLES = 1000  # of training, or four batches: enough to see how long one takes
-_STEPS = 400  # time steps that a sample goes through, epoch after epoch
+_STEPS = 1200  # time steps that a sample goes through, epoch after epoch
 _REFERENCE = 2.5  # seconds that a structure compiles where the following were measured
 _STARTING = 10.0  # seconds until workers train, and the plan is made
 _JUDGING = 40.0  # seconds until all claims are judged, on one core
@@ -68,7 +68,7 @@ def measure_pace(task: Task, width: int, batch_size: int) -> Pace:
         ParamsError: If the baseline cannot be trained here.
     """
     few, share = _cut(task, max(_SAMPLES, 4 * batch_size))
-    epochs = int(np.clip(_STEPS // task.info.window, 3, 20))
+    epochs = int(np.clip(_STEPS // task.info.window, 3, 40))
     baseline = Recipe(width=width, epochs=epochs, batch_size=batch_size)
     recipes = (baseline, baseline.adding(RecurrentDropout(0.3, "step")))
     runs = [Run(recipe, task.info.name, few.content, 0, 0) for recipe in recipes]
