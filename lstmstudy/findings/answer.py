@@ -32,7 +32,8 @@ def answer(findings: Findings) -> str:
     On data of the user's own it begins with what to use.
     """
     judged = [claim for claim in findings.claims if claim.judged]
-    words = in_short(findings, [task.name for task in findings.tasks if task.name not in CATALOG])
+    own = [task.name for task in findings.tasks if task.name not in CATALOG]
+    words = in_short(findings, own)
     if judged:
         n = {verdict: sum(claim.verdict == verdict for claim in judged) for verdict in _HOLDS}
         parts = [_HOLDS[verdict][n[verdict] > 1].format(n=n[verdict]) for verdict in _HOLDS if n[verdict]]
@@ -49,7 +50,8 @@ def answer(findings: Findings) -> str:
     known = [each for each in findings.techniques if math.isfinite(each.effect.estimate)]
     if judged and known:
         words += [*_by_kind(findings, known), _largest(known, findings.tasks)]
-    words += _simple(findings)
+    if len(own) < len(findings.tasks):  # of one's own it is said already
+        words += _simple(findings)
     return " ".join(filter(None, words))
 
 
