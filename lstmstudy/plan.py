@@ -10,7 +10,7 @@ from lstmstudy import params, paths
 from lstmstudy.arms import Arm, Unit
 from lstmstudy.claims.arms import claim_arms
 from lstmstudy.data import open_task
-from lstmstudy.data.own_task import prepare_own
+from lstmstudy.data.own.task import prepare_own
 from lstmstudy.data.ucr import prepare_ucr
 from lstmstudy.design import design_arms, load_design
 from lstmstudy.grids import load_technique, search_title, settings_of

@@ -12,7 +12,11 @@ from lstmstudy.data import CATALOG, Task
 from lstmstudy.params import ParamsError, load_profile
 from lstmstudy.plan import Plan
 
-SHIPPED = ("smoke", "default", "full")  # the sizes of the study; other profiles are the user's, and the tutorial's
+SHIPPED = (
+    "smoke",
+    "default",
+    "full",
+)  # the sizes of the study; other profiles are the user's, and the tutorial's
 
 
 def task_of(name, cache=None):

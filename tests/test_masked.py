@@ -9,7 +9,7 @@ import pytest
 
 from lstmstudy.data.masking import compressed, padded, predictable
 from lstmstudy.data.own import OwnTask
-from lstmstudy.data.own_task import build_own
+from lstmstudy.data.own.task import build_own
 from lstmstudy.data.references import autoregression
 from lstmstudy.strict_yaml import ParamsError
 

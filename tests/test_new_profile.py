@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from lstmstudy import paths
-from lstmstudy.data.own_task import build_own, own_name
+from lstmstudy.data.own.task import build_own, own_name
 from lstmstudy.params import load_profile
 from lstmstudy.plan import make_plan
 from lstmstudy.proposal.measuring import Measured, Pace, measure_pace

@@ -7,7 +7,7 @@ import pytest
 from planning import refusal
 
 from lstmstudy.data.own import OwnTask
-from lstmstudy.data.own_task import ENOUGH, build_own
+from lstmstudy.data.own.task import ENOUGH, build_own
 
 OWN = OwnTask(csv="moves.csv", kind="classification", sequence="id", label="what")
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from pydantic import Field
 
-from lstmstudy.data import own_sequences, own_table
-from lstmstudy.data.own import OwnTask, read_sequences, read_series
+from lstmstudy.data.own import OwnTask, read_sequences, read_series, sequences, table
 from lstmstudy.sections import Section, load
 from lstmstudy.strict_yaml import ParamsError
 
@@ -137,7 +136,7 @@ def test_a_file_that_may_not_be_read_is_explained(tmp_path, monkeypatch):
 
 def test_a_file_beyond_all_measure_is_not_read(tmp_path, monkeypatch):
     """Its size is looked at first."""
-    monkeypatch.setattr(own_table, "_LARGEST", 100)
+    monkeypatch.setattr(table, "_LARGEST", 100)
     assert (
         _lacks(_caught(tmp_path, _csv()), "data.csv: the file is too large", "at most 100 bytes", "bytes=")
         == []
@@ -367,13 +366,13 @@ def test_a_table_that_is_no_set_of_sequences_is_explained(tmp_path, content, set
 
 def test_sequences_that_no_memory_holds_are_an_error(tmp_path, monkeypatch):
     """One long sequence among many short ones makes all of them long."""
-    monkeypatch.setattr(own_sequences, "_MOST_NUMBERS", 47)
+    monkeypatch.setattr(sequences, "_MOST_NUMBERS", 47)
     message = _caught(tmp_path, _walk(), kind="classification")
     assert (
         _lacks(message, "data.csv: 8 sequences of 3 features, padded to the longest of 2 steps", "numbers=48")
         == []
     )
-    monkeypatch.setattr(own_sequences, "_MOST_NUMBERS", 48)
+    monkeypatch.setattr(sequences, "_MOST_NUMBERS", 48)
     own = OwnTask.model_validate(
         {"kind": "classification", "csv": "data.csv", "sequence": "id", "label": "what"}
     )

@@ -19,7 +19,7 @@ from pyarrow import parquet
 
 from lstmstudy.data import own_parquet
 from lstmstudy.data.own import OwnTask, read_sequences, read_series
-from lstmstudy.data.own_task import build_own
+from lstmstudy.data.own.task import build_own
 
 N = 120
 RNG = np.random.default_rng(4)

@@ -12,7 +12,7 @@ from planning import changed, parameters
 from lstmstudy.data.catalog import open_task
 from lstmstudy.data.folds import forecasting_folds
 from lstmstudy.data.own import OwnTask
-from lstmstudy.data.own_task import build_own, own_name, prepare_own
+from lstmstudy.data.own.task import build_own, own_name, prepare_own
 from lstmstudy.params import ParamsError
 from lstmstudy.plan import make_plan
 
@@ -157,7 +157,7 @@ def test_a_prepared_task_is_opened_by_its_name_alone(load, tmp_path, monkeypatch
     name = prepare_own(load, tmp_path, tmp_path / "tasks")
     opened, built = open_task(name, tmp_path / "tasks"), build_own(load, name, tmp_path)
     assert (opened.info, opened.content, opened.references) == (built.info, built.content, built.references)
-    monkeypatch.setattr("lstmstudy.data.own_task.build_own", None)
+    monkeypatch.setattr("lstmstudy.data.own.task.build_own", None)
     assert prepare_own(load, tmp_path, tmp_path / "tasks") == name
     with pytest.raises(ValueError, match="Received: task='own_load_0'"):
         open_task("own_load_0", tmp_path / "tasks")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmstudy.data.cache import cache_path, stored_task, write_task
-from lstmstudy.data.own_cells import label
-from lstmstudy.data.own_sequences import FEWEST, class_codes
-from lstmstudy.data.own_task import TRAIN_SHARE, partitions
+from lstmstudy.data.own.cells import label
+from lstmstudy.data.own.sequences import FEWEST, class_codes
+from lstmstudy.data.own.task import TRAIN_SHARE, partitions
 from lstmstudy.data.references import classification_references
 from lstmstudy.data.sources import Sequences, stacked
 from lstmstudy.data.task import Task, TaskInfo, content_hash

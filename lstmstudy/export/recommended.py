@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmstudy.atomic import write_whole
-from lstmstudy.data.own_task import lasting_name
+from lstmstudy.data.own.task import lasting_name
 from lstmstudy.export.lines import NoScriptError
 from lstmstudy.export.script import training_script
 from lstmstudy.source import source_digest

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lstmstudy.data.own import OwnTask
-from lstmstudy.data.own_cells import is_missing, is_number
-from lstmstudy.data.own_columns import constant, numbers
-from lstmstudy.data.own_table import read_table
-from lstmstudy.data.own_times import is_time, read_times
+from lstmstudy.data.own.cells import is_missing, is_number
+from lstmstudy.data.own.columns import constant, numbers
+from lstmstudy.data.own.table import read_table
+from lstmstudy.data.own.times import is_time, read_times
 from lstmstudy.strict_yaml import ParamsError
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstmstudy.data.own_table import Table
-    from lstmstudy.data.own_times import Times
+    from lstmstudy.data.own.table import Table
+    from lstmstudy.data.own.times import Times
 
 _LONGEST = 200  # characters of a name that a profile may have
 _COMPACT_DAY = 8  # digits of a date such as 20240331, which no measured number looks like throughout

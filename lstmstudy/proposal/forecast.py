@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.data.own import read_series, rows_needed
-from lstmstudy.data.own_cells import label as short
-from lstmstudy.data.own_columns import constant
-from lstmstudy.data.own_spacing import step_of, uneven
+from lstmstudy.data.own.cells import label as short
+from lstmstudy.data.own.columns import constant
+from lstmstudy.data.own.spacing import step_of, uneven
 from lstmstudy.proposal.roles import listed
 from lstmstudy.proposal.seasons import drift_of, periods_of, season_of
 from lstmstudy.proposal.task import ProposedTask
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstmstudy.data.own_times import Times
+    from lstmstudy.data.own.times import Times
     from lstmstudy.proposal.columns import Column
     from lstmstudy.proposal.roles import Roles
 

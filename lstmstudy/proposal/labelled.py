@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lstmstudy.data.own_cells import label as short
-from lstmstudy.data.own_sequences import FEWEST
+from lstmstudy.data.own.cells import label as short
+from lstmstudy.data.own.sequences import FEWEST
 from lstmstudy.proposal.roles import TIMES, Roles, listed, named, rows_of, together
 from lstmstudy.strict_yaml import ParamsError, shown
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from lstmstudy.data.own_table import Table
+    from lstmstudy.data.own.table import Table
     from lstmstudy.proposal.columns import Column
 
     Groups = list[npt.NDArray[np.int64]]

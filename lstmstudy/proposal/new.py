@@ -13,7 +13,7 @@ import yaml
 from lstmstudy import paths
 from lstmstudy.atomic import write_whole
 from lstmstudy.data import open_task
-from lstmstudy.data.own_task import prepare_own
+from lstmstudy.data.own.task import prepare_own
 from lstmstudy.params import Profile, check_profile_name
 from lstmstudy.plan import Plan, task_cache
 from lstmstudy.proposal.measuring import Measured

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from lstmstudy.data.own_cells import label as short
+from lstmstudy.data.own.cells import label as short
 from lstmstudy.strict_yaml import ParamsError, shown
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstmstudy.data.own_table import Table
+    from lstmstudy.data.own.table import Table
     from lstmstudy.proposal.columns import Column
 
     Groups = list[npt.NDArray[np.int64]]

@@ -52,7 +52,7 @@ def periods_of(step: str) -> tuple[int, ...]:
     """Return the seasons that are usual at a step, in steps.
 
     Args:
-        step: As `lstmstudy.data.own_spacing.step_of` names it, such as ``"15 minutes"``.
+        step: As `lstmstudy.data.own.spacing.step_of` names it, such as ``"15 minutes"``.
     """
     number, _, unit = step.partition(" ")
     unit = unit.removesuffix("s")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmstudy.data.own_cells import label as short
-from lstmstudy.data.own_sequences import LONGEST
+from lstmstudy.data.own.cells import label as short
+from lstmstudy.data.own.sequences import LONGEST
 from lstmstudy.proposal.columns import read_columns, table_key
 from lstmstudy.proposal.forecast import forecasting_task
 from lstmstudy.proposal.labelled import labelled_roles

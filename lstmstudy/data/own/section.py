@@ -1,4 +1,4 @@
-"""What a profile says about the user's own table, and the readers that make arrays of it."""
+"""What a profile says about the user's own table."""
 
 from __future__ import annotations
 
@@ -7,11 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, StringConstraints, field_validator
 
 from lstmstudy.data.folds import TEST_SHARE, VALIDATION_SHARE
-from lstmstudy.data.own_sequences import OwnSequences as OwnSequences
-from lstmstudy.data.own_sequences import read_sequences as read_sequences
-from lstmstudy.data.own_series import OwnSeries as OwnSeries
-from lstmstudy.data.own_series import read_series as read_series
-from lstmstudy.data.own_series import rows_needed as rows_needed
 from lstmstudy.sections import LIST, Section
 
 if TYPE_CHECKING:

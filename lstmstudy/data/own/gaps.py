@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstmstudy.data.own import OwnTask
-    from lstmstudy.data.own_table import Table
+    from lstmstudy.data.own.section import OwnTask
+    from lstmstudy.data.own.table import Table
 
 
 def between_known(table: Table, place: str, values: npt.NDArray[np.float64], row: int) -> slice:

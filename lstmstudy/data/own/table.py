@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmstudy.data.own_cells import is_missing, is_number, label
-from lstmstudy.data.own_csv import check_text, parse_csv
-from lstmstudy.data.own_parquet import parse_parquet
-from lstmstudy.data.own_times import is_time
+from lstmstudy.data.own.cells import is_missing, is_number, label
+from lstmstudy.data.own.csv_text import check_text, parse_csv
+from lstmstudy.data.own.parquet import parse_parquet
+from lstmstudy.data.own.times import is_time
 from lstmstudy.sections import unknown
 from lstmstudy.strict_yaml import ParamsError, shown
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstmstudy.data.own import OwnTask
+    from lstmstudy.data.own.section import OwnTask
 
 _LARGEST = 1 << 30  # bytes of a file
 _LISTED = 30  # columns that a message names

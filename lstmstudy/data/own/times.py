@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmstudy.data.own_cells import is_missing, is_number
-from lstmstudy.data.own_columns import numbers
+from lstmstudy.data.own.cells import is_missing, is_number
+from lstmstudy.data.own.columns import numbers
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from lstmstudy.data.own_table import Table
+    from lstmstudy.data.own.table import Table
 
     Times = npt.NDArray[np.datetime64] | npt.NDArray[np.float64]
 

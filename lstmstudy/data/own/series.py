@@ -9,12 +9,12 @@ import numpy as np
 
 from lstmstudy.data.folds import TEST_SHARE, VALIDATION_SHARE, rolling_origins
 from lstmstudy.data.masking import known_steps
-from lstmstudy.data.own_cells import label
-from lstmstudy.data.own_columns import check_known, constant, grouped, numbers
-from lstmstudy.data.own_gaps import between_known, check_samples
-from lstmstudy.data.own_spacing import all_times, places_of, step_of, uneven
-from lstmstudy.data.own_table import read_table
-from lstmstudy.data.own_times import in_order, read_times
+from lstmstudy.data.own.cells import label
+from lstmstudy.data.own.columns import check_known, constant, grouped, numbers
+from lstmstudy.data.own.gaps import between_known, check_samples
+from lstmstudy.data.own.spacing import all_times, places_of, step_of, uneven
+from lstmstudy.data.own.table import read_table
+from lstmstudy.data.own.times import in_order, read_times
 from lstmstudy.data.windows import fill_backward_looking
 from lstmstudy.strict_yaml import ParamsError, shown
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstmstudy.data.own import OwnTask
-    from lstmstudy.data.own_table import Table
-    from lstmstudy.data.own_times import Times
+    from lstmstudy.data.own.section import OwnTask
+    from lstmstudy.data.own.table import Table
+    from lstmstudy.data.own.times import Times
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lstmstudy.data.own_cells import label
-from lstmstudy.data.own_csv import too_many
+from lstmstudy.data.own.cells import label
+from lstmstudy.data.own.csv_text import too_many
 from lstmstudy.strict_yaml import ParamsError, shown
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmstudy.data.own_cells import (
+from lstmstudy.data.own.cells import (
     MISSING_WORDS,
     is_infinite,
     is_missing,
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstmstudy.data.own import Missing
-    from lstmstudy.data.own_table import Table
+    from lstmstudy.data.own.section import Missing
+    from lstmstudy.data.own.table import Table
 
 
 _LARGEST = 1e100  # its square is finite

@@ -12,9 +12,10 @@ from lstmstudy import streams
 from lstmstudy.data.cache import PARTS, cache_path, stored_task, write_task
 from lstmstudy.data.folds import classification_folds, joined_fold, rolling_origins, stratified_order
 from lstmstudy.data.masking import known_steps
-from lstmstudy.data.own import read_sequences, read_series
-from lstmstudy.data.own_cells import label
-from lstmstudy.data.own_table import shown_path
+from lstmstudy.data.own.cells import label
+from lstmstudy.data.own.sequences import read_sequences
+from lstmstudy.data.own.series import read_series
+from lstmstudy.data.own.table import shown_path
 from lstmstudy.data.references import classification_references, forecasting_references
 from lstmstudy.data.sources import Sequences
 from lstmstudy.data.task import Task, TaskInfo, content_hash
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstmstudy.data.own import OwnSequences, OwnTask
+    from lstmstudy.data.own.section import OwnTask
+    from lstmstudy.data.own.sequences import OwnSequences
     from lstmstudy.data.task import Fold
 
 TEST_SHARE = 0.3  # of labelled sequences, the same in every fold

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.data.masking import known_steps
-from lstmstudy.data.own_cells import is_infinite, is_missing, is_number, label
-from lstmstudy.data.own_columns import check_known, constant, grouped, numbers
-from lstmstudy.data.own_table import read_table
-from lstmstudy.data.own_times import in_order, read_times
+from lstmstudy.data.own.cells import is_infinite, is_missing, is_number, label
+from lstmstudy.data.own.columns import check_known, constant, grouped, numbers
+from lstmstudy.data.own.table import read_table
+from lstmstudy.data.own.times import in_order, read_times
 from lstmstudy.data.windows import fill_backward_looking
 from lstmstudy.strict_yaml import ParamsError, shown
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstmstudy.data.own import OwnTask
-    from lstmstudy.data.own_table import Table
+    from lstmstudy.data.own.section import OwnTask
+    from lstmstudy.data.own.table import Table
 
 LONGEST = 1000  # steps of a sequence, where `window` does not say
 FEWEST = 4  # sequences of each class, for the parts
