@@ -5,6 +5,8 @@
 # PYTHON=python    an environment that you already have; nothing is created or installed
 # BASE_PYTHON=...  the Python that creates .venv
 # BENCH=rate       only that section of the benchmarks
+# SAMPLE=3         how many runs `make verify` trains again
+# FILE=runs.zip    the archive of `make export` and `make import`
 # DATA=data.csv    the table that `make new` looks at; NAME=mine, TARGET=column, LABEL=column if you like
 
 PROFILE ?= default
@@ -17,7 +19,7 @@ export TF_ENABLE_ONEDNN_OPTS := 0
 
 .DEFAULT_GOAL := report
 .NOTPARALLEL:
-.PHONY: report plan new test bench lab clean forget lock environment help
+.PHONY: report plan new verify export import test bench lab clean forget lock environment help
 
 report: environment  ## Train the missing runs and write reports/<PROFILE>/report.html
 	@"$(PY)" -m lstmstudy report --profile "$(PROFILE)"$(if $(ONLY), --only "$(ONLY)")
@@ -30,6 +32,15 @@ new: environment  ## Look at your own table, DATA=data.csv, and write params/min
 	@"$(PY)" -m lstmstudy new$(if $(findstring command,$(origin NAME)), --name="$$NAME")$(if \
 		$(findstring command,$(origin TARGET)), --target="$$TARGET")$(if \
 		$(findstring command,$(origin LABEL)), --label="$$LABEL") -- "$$DATA"
+
+verify: environment  ## Check every stored run's checksum, and train SAMPLE=3 of them again
+	@"$(PY)" -m lstmstudy verify --profile "$(PROFILE)" --sample "$(or $(SAMPLE),3)"
+
+export: environment  ## Write the stored runs of PROFILE into one archive, FILE=runs.zip
+	@"$(PY)" -m lstmstudy export --profile "$(PROFILE)" -- "$(or $(FILE),runs.zip)"
+
+import: environment  ## Take the runs of an archive into the store, FILE=runs.zip
+	@"$(PY)" -m lstmstudy import -- "$(or $(FILE),runs.zip)"
 
 test: environment  ## Check style and types, and run all tests
 	"$(PY)" -m ruff check .

@@ -1,4 +1,4 @@
-"""What make calls: ``python -m lstmstudy report|plan|tune --profile <name>``; ``new DATA``; and ``diff OLD NEW``."""
+"""What make calls: ``python -m lstmstudy <verb>``; ``--help`` lists the verbs."""
 
 from __future__ import annotations
 
@@ -12,34 +12,9 @@ from lstmstudy.params import ParamsError
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb and return the exit code; a wrong input is one line on stderr, without a traceback."""
-    parser = argparse.ArgumentParser(prog="python -m lstmstudy", description="The study as commands.")
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    for verb, words in (
-        ("report", "train what is missing and build the report"),
-        ("plan", "say what is missing"),
-        ("tune", "search learning rates and strengths for every arm, and write params/tuned.yaml"),
-    ):
-        command = verbs.add_parser(verb, help=words)
-        command.add_argument("--profile", default="default", help="a file of params/, without .yaml")
-        if verb == "report":
-            command.add_argument("--only", help="one notebook, such as 01_dropout")
-        if verb == "tune":
-            arms = "arms as params/tuned.yaml names them, such as 'dropout per=step', or techniques"
-            command.add_argument("--only", nargs="+", default=[], metavar="ARM", help=arms)
-    command = verbs.add_parser("new", help="look at a table and write params/<name>.yaml for it")
-    command.add_argument("data", type=Path, help="a CSV or Parquet file")
-    command.add_argument("--name", default="mine", help="of the profile")
-    command.add_argument("--target", metavar="COLUMN", help="what is forecast; else the table says it")
-    command.add_argument("--label", metavar="COLUMN", help="the class of each sequence; else the same")
-    command = verbs.add_parser("diff", help="write a page with what changed from one report to another")
-    command.add_argument(
-        "old", type=Path, help="folder of a report, such as reports/default, or its findings.json"
-    )
-    command.add_argument("new", type=Path, help="the same of another")
-    command.add_argument("--out", type=Path, default=paths.REPORTS / "diff.html", help="where the page goes")
-    given = parser.parse_args(arguments)
+    given = _parser().parse_args(arguments)
     try:
-        return _run(given)
+        return int(given.do(given))
     except ParamsError as error:
         print(error, file=sys.stderr)
         return 2
@@ -48,31 +23,117 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _run(given: argparse.Namespace) -> int:
-    """Do what a verb says, and return the exit code."""
-    from lstmstudy.build import build, print_plan
-    from lstmstudy.proposal.new import new_profile
-    from lstmstudy.tuning import tune
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lstmstudy", description="The study as commands.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    profile = argparse.ArgumentParser(add_help=False)
+    profile.add_argument("--profile", default="default", help="a file of params/, without .yaml")
 
-    if given.verb == "diff":
-        return _diff(given.old, given.new, given.out)
-    if given.verb == "tune":
-        return tune(given.profile, given.only)
-    if given.verb == "report":
-        return build(given.profile, given.only)
-    if given.verb == "new":
-        new_profile(given.data, given.name, target=given.target, label=given.label)
-    else:
-        print_plan(given.profile)
+    report = verbs.add_parser("report", parents=[profile], help="train what is missing and build the report")
+    report.add_argument("--only", help="one notebook, such as 01_dropout")
+    report.set_defaults(do=_report)
+    verbs.add_parser("plan", parents=[profile], help="say what is missing").set_defaults(do=_plan)
+
+    words = "search learning rates and strengths for every arm, and write params/tuned.yaml"
+    tune = verbs.add_parser("tune", parents=[profile], help=words)
+    arms = "arms as params/tuned.yaml names them, such as 'dropout per=step', or techniques"
+    tune.add_argument("--only", nargs="+", default=[], metavar="ARM", help=arms)
+    tune.set_defaults(do=_tune)
+
+    new = verbs.add_parser("new", help="look at a table and write params/<name>.yaml for it")
+    new.add_argument("data", type=Path, help="a CSV or Parquet file")
+    new.add_argument("--name", default="mine", help="of the profile")
+    new.add_argument("--target", metavar="COLUMN", help="what is forecast; else the table says it")
+    new.add_argument("--label", metavar="COLUMN", help="the class of each sequence; else the same")
+    new.set_defaults(do=_new)
+
+    words = "check every stored file, and train a sample of runs again"
+    verify = verbs.add_parser("verify", parents=[profile], help=words)
+    verify.add_argument("--sample", type=int, default=3, help="how many runs are trained again")
+    verify.set_defaults(do=_verify)
+    words = "train one run again, and compare it with the stored one"
+    rerun = verbs.add_parser("rerun", parents=[profile], help=words)
+    rerun.add_argument("run", help="the beginning of its identity, as in runs.csv")
+    rerun.set_defaults(do=_rerun)
+
+    words = "write the stored runs of a profile into one archive"
+    export = verbs.add_parser("export", parents=[profile], help=words)
+    export.add_argument("archive", type=Path, help="the archive, such as runs.zip")
+    export.set_defaults(do=_export)
+    take = verbs.add_parser("import", help="take the runs of an archive into the store")
+    take.add_argument("archive", type=Path, help="what export wrote")
+    take.set_defaults(do=_import)
+
+    diff = verbs.add_parser("diff", help="write a page with what changed from one report to another")
+    diff.add_argument(
+        "old", type=Path, help="folder of a report, such as reports/default, or its findings.json"
+    )
+    diff.add_argument("new", type=Path, help="the same of another")
+    diff.add_argument("--out", type=Path, default=paths.REPORTS / "diff.html", help="where the page goes")
+    diff.set_defaults(do=_diff)
+    return parser
+
+
+# Each verb imports what it needs: some of it takes seconds.
+
+
+def _report(given: argparse.Namespace) -> int:
+    from lstmstudy.build import build
+
+    return build(given.profile, given.only)
+
+
+def _plan(given: argparse.Namespace) -> int:
+    from lstmstudy.build import print_plan
+
+    print_plan(given.profile)
     return 0
 
 
-def _diff(old: Path, new: Path, out: Path) -> int:
+def _tune(given: argparse.Namespace) -> int:
+    from lstmstudy.tuning import tune
+
+    return tune(given.profile, given.only)
+
+
+def _new(given: argparse.Namespace) -> int:
+    from lstmstudy.proposal.new import new_profile
+
+    new_profile(given.data, given.name, target=given.target, label=given.label)
+    return 0
+
+
+def _verify(given: argparse.Namespace) -> int:
+    from lstmstudy.verify import verify
+
+    return verify(given.profile, given.sample)
+
+
+def _rerun(given: argparse.Namespace) -> int:
+    from lstmstudy.verify import rerun
+
+    return rerun(given.run, given.profile)
+
+
+def _export(given: argparse.Namespace) -> int:
+    from lstmstudy.sharing import export_runs
+
+    return export_runs(given.profile, given.archive)
+
+
+def _import(given: argparse.Namespace) -> int:
+    from lstmstudy.sharing import import_runs
+
+    return import_runs(given.archive)
+
+
+def _diff(given: argparse.Namespace) -> int:
     """Write the page, say in three lines what is in it, and return the exit code."""
     from lstmstudy.build import writable
     from lstmstudy.report.difference import write_difference
 
-    found = write_difference(old, new, writable(out.parent) / out.name)
+    out = given.out
+    found = write_difference(given.old, given.new, writable(out.parent) / out.name)
     for change in found.verdicts:
         print(f"{change.what}: {change.old} -> {change.new}")
     verdicts, parameters = len(found.verdicts), len(found.parameters)

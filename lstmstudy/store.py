@@ -41,9 +41,9 @@ class MissingRunsError(RuntimeError):
 class RunStore:
     """Outcomes on disk, keyed by identity.
 
-    A file is ``<identity>-<SHA-256 of its bytes>.npz``: whole and unaltered, or found out. It is written
-    beside its place and moved there once it is on the disk, so that a reader never sees half a file and
-    two writers never mix. Nothing read back is ever executed.
+    A file is ``<identity>-<SHA-256 of identity and bytes>.npz``: whole, unaltered and that of its run, or found
+    out. It is written beside its place and moved there once it is on the disk, so that a reader never sees half a
+    file and two writers never mix. Nothing read back is ever executed.
 
     Args:
         folder: Where the files lie; it is created when something is saved.
@@ -96,7 +96,7 @@ class RunStore:
         """Return only how a stored run came about, without reading its arrays."""
         path = self._verified.get(identity) or self.files().get(identity)
         data = b"" if path is None else _content(path)
-        if path is None or not _matches(path, data):
+        if path is None or not is_whole(path.name, data):
             return None  # `check` names a damaged file
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as members:
@@ -108,7 +108,7 @@ class RunStore:
         """Write an outcome, whole or not at all, and return its file."""
         data = _write(outcome)
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{outcome.identity}-{hashlib.sha256(data).hexdigest()}.npz"
+        path = self.folder / file_name(outcome.identity, data)
         handle, draft = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -131,7 +131,7 @@ class RunStore:
         """Whether a file is what its name says; else name it and set it aside."""
         if self._verified.get(identity) == path:
             return True
-        if _matches(path, _content(path)):
+        if is_whole(path.name, _content(path)):
             self._verified[identity] = path
             return True
         aside = path.with_suffix(".damaged")
@@ -152,21 +152,26 @@ def _content(path: Path) -> bytes:
         return b""
 
 
-def _matches(path: Path, data: bytes) -> bool:
-    """Whether the bytes are those that the file's name promises."""
-    return path.stem.partition("-")[2] == hashlib.sha256(data).hexdigest()
+def file_name(identity: str, data: bytes) -> str:
+    """Return the name of the file of a run with this content; another run's content has another name."""
+    return f"{identity}-{hashlib.sha256(identity.encode() + data).hexdigest()}.npz"
+
+
+def is_whole(name: str, data: bytes) -> bool:
+    """Whether the bytes are those that the name of a file promises."""
+    return name == file_name(name.partition("-")[0], data)
 
 
 def result_digest(result: Result) -> str:
     """Return the SHA-256 (hex) over everything in a result: equal digests mean equal bits."""
     digest = hashlib.sha256()
-    for name, array in sorted(_members(result).items()):
+    for name, array in sorted(result_arrays(result).items()):
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 
-def _members(result: Result) -> dict[str, np.ndarray]:
+def result_arrays(result: Result) -> dict[str, np.ndarray]:
     """Return a result as arrays by name."""
     members = {
         f"{kind}/{name}": np.asarray(array)
@@ -181,7 +186,7 @@ def _members(result: Result) -> dict[str, np.ndarray]:
 
 def _write(outcome: Outcome) -> bytes:
     buffer = io.BytesIO()
-    members: dict[str, Any] = _members(outcome.result)
+    members: dict[str, Any] = result_arrays(outcome.result)
     np.savez_compressed(buffer, record=np.array(json.dumps(outcome.record, sort_keys=True)), **members)
     return buffer.getvalue()
 

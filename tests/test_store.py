@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from engine import made_outcome, made_result, run_of, waves
 
-from lstmstudy.store import MissingRunsError, RunStore, result_digest
+from lstmstudy.store import MissingRunsError, RunStore, file_name, result_digest
 
 IDENTITY = "1f" * 32
 OTHER = "2e" * 32
@@ -64,7 +64,7 @@ def test_what_is_loaded_is_what_was_saved(made, store):
 def test_a_file_is_named_by_identity_and_content(store):
     """The name is the identity and the SHA-256 of the bytes, and nothing else lies in the folder."""
     path = store.save(outcome())
-    assert path.name == f"{IDENTITY}-{hashlib.sha256(path.read_bytes()).hexdigest()}.npz"
+    assert path.name == f"{IDENTITY}-{hashlib.sha256(IDENTITY.encode() + path.read_bytes()).hexdigest()}.npz"
     assert store.files() == {IDENTITY: path}
     assert list(store.folder.iterdir()) == [path]
 
@@ -99,7 +99,7 @@ def test_nothing_that_is_read_is_executed(store, tmp_path):
     np.savez(draft, record=np.array([Trap()], dtype=object), result=np.array([Trap()], dtype=object))
     data = draft.read_bytes()
     store.folder.mkdir()
-    (store.folder / f"{IDENTITY}-{hashlib.sha256(data).hexdigest()}.npz").write_bytes(data)
+    (store.folder / file_name(IDENTITY, data)).write_bytes(data)
     assert store.record(IDENTITY) is None
     with pytest.raises(ValueError, match="allow_pickle"):
         store.load(IDENTITY)
@@ -294,3 +294,14 @@ def test_a_reader_looks_through_the_folder_once(tmp_path, monkeypatch):
         with pytest.raises(MissingRunsError, match="A run has no outcome"):
             outcome(missing)
     assert calls == {"files": 1, "load": 1}
+
+
+def test_a_file_under_the_name_of_another_run_is_found_out(store, capsys):
+    """Whole bytes of one run, copied to the name of another with their own checksum, count as damaged."""
+    path = store.save(outcome())
+    aside = path.with_name(path.name.replace(IDENTITY, OTHER))
+    aside.write_bytes(path.read_bytes())
+    fresh = RunStore(store.folder)
+    assert fresh.load(OTHER) is None
+    assert "is damaged" in capsys.readouterr().err
+    assert fresh.load(IDENTITY) is not None
