@@ -76,6 +76,9 @@ def lines(provenance: dict[str, Any]) -> dict[str, str]:
         "Tuned": "\n".join(f"{task}: {note}" for task, note in provenance["tuned"].items())
         or "Each task at this size.",
         "Data": "\n".join(dict.fromkeys(provenance["data"].values())),
+        "Behind a number": "units.csv has the runs of both sides of every contrast, arms.csv those of every arm, runs.csv "
+        "what each of them is.\nOne of them again, beside what is stored: "
+        f"python -m lstmstudy rerun RUN --profile {provenance['profile']['name']}",
     }
 
 
