@@ -82,6 +82,24 @@ def test_a_second_build_of_it_gives_the_same_bytes(shipped):
     assert {name: checkout.page(name) for name in pages} == pages
 
 
+def test_its_store_is_verified(shipped):
+    """Every stored file is whole, and runs that are trained again have the stored bits."""
+    checkout, _ = shipped
+    finished = checkout.study("verify", "--profile", "smoke", "--sample", "2")
+    assert (finished.returncode, finished.stderr) == (0, ""), finished.stdout
+    assert finished.stdout.count("the same bits") == 2
+
+
+def test_what_it_recommends_repeats_its_error(shipped, report):
+    """Beside the report lies a network for each task, and its script finds the test error of its run to 1e-5."""
+    places = sorted((report.parent / "recommended").iterdir())
+    assert [place.name for place in places] == sorted(load_profile("smoke").tasks)
+    for place in places:
+        ran = shipped[0].run(str(place / "predict.py"))
+        found, known = (float(each) for each in re.findall(r": ([\d.]+)", ran.stdout))
+        assert found == pytest.approx(known, rel=1e-5)
+
+
 def test_it_is_small_enough_to_share(report):
     """The report keeps its budget by far, as the full study has about twice the figures' points and ten times the runs."""
     assert report.stat().st_size < LIMIT / 2
