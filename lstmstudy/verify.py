@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
-from lstmstudy.data.cache import cache_path, read_task
 from lstmstudy.gaps import recipe_name
 from lstmstudy.params import ParamsError
 from lstmstudy.plan import make_plan, task_cache
@@ -46,11 +45,9 @@ def verify(profile: str, sample: int, *, store: Path = paths.STORE, folder: Path
     plan = make_plan(profile, store=store, folder=folder)
     files = sorted(path for path in store.glob("*.npz") if path.is_file())
     damaged = {path for path in files if not is_whole(path.name, path.read_bytes())}
-    tasks = [cache_path(task_cache(store), name) for name in plan.tasks]
-    damaged |= {path for path in tasks if path.exists() and not _readable(path)}
     for path in sorted(damaged):
         print(f"damaged: {paths.relative(path)}", file=sys.stderr)
-    print(f"files: {len(files)} runs and {len(tasks)} tasks, {len(damaged)} damaged")
+    print(f"files: {len(files)} runs, {len(damaged)} damaged")
 
     whole = {path.name.partition("-")[0] for path in files if path not in damaged}
     there = [run for identity, run in plan.all_runs.items() if identity in whole]
@@ -122,14 +119,6 @@ def _compared(each: Retrained) -> str:
 def _stored(runs: list[Run], store: Path) -> dict[str, Outcome]:
     outcomes = ((run.identity, RunStore(store).load(run.identity)) for run in runs)
     return {identity: outcome for identity, outcome in outcomes if outcome is not None}
-
-
-def _readable(path: Path) -> bool:
-    try:
-        read_task(path)
-    except Exception:  # noqa: BLE001 - a damaged archive can fail anywhere in its reader
-        return False
-    return True
 
 
 def _named(plan: Plan, start: str) -> Run:

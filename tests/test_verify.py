@@ -65,21 +65,21 @@ def test_an_untouched_store_passes(trained, capsys):
     assert verify("mine", 2, store=store, folder=folder) == 0
     said = capsys.readouterr()
     assert said.err == ""
-    assert f"{len(plan.all_runs)} runs and 1 tasks, 0 damaged" in said.out
+    assert f"files: {len(plan.all_runs)} runs, 0 damaged" in said.out
     assert said.out.count("the same bits") == 2
     assert "trained again: 2 of 2, 0 with another result" in said.out
 
 
 @pytest.mark.parametrize("place", [0.0, 0.3, 0.7, 1.0])
 def test_one_flipped_bit_anywhere_fails_and_is_named(place, copied, capsys):
-    """Wherever in a stored outcome, or in a prepared task, the bit lies: the file is named, and stays as it is."""
+    """Wherever in a stored outcome the bit lies: the file is named, and stays as it is."""
     folder, store, _ = copied
-    for path in (next(store.glob("*.npz")), next((store / "tasks").glob("*.npz"))):
-        before = path.read_bytes()
-        flipped(path, place)
-        assert verify("mine", 0, store=store, folder=folder) == 1
-        assert path.name in capsys.readouterr().err
-        path.write_bytes(before)
+    path = next(store.glob("*.npz"))
+    before = path.read_bytes()
+    flipped(path, place)
+    assert verify("mine", 0, store=store, folder=folder) == 1
+    assert path.name in capsys.readouterr().err
+    path.write_bytes(before)
     assert verify("mine", 0, store=store, folder=folder) == 0
 
 
@@ -105,7 +105,7 @@ def test_a_stored_number_that_training_does_not_give_is_found(copied, capsys):
 def test_a_run_is_trained_again_from_the_name_that_tables_give(trained, capsys):
     """What it is, its errors, seconds, machine and versions are said, and that the bits are the stored ones."""
     folder, store, plan = trained
-    for identity, run in list(plan.all_runs.items())[:2]:
+    for identity, run in list(plan.all_runs.items())[-1:]:
         assert rerun(short(identity), "mine", store=store, folder=folder) == 0
         said = capsys.readouterr().out
         known = RunStore(store).load(identity).result
