@@ -199,8 +199,10 @@ def test_what_the_command_found_is_what_the_page_says(smoke):
     printed = [line.strip() for line in finished.stdout.splitlines() if line.startswith("  ")]
     page = " ".join(Page(built.page()).sections["99_comparison"].split())
     claims = load_claims()
-    assert [line.partition(" ")[0] for line in printed] == list(claims)
-    for line, claim in zip(printed, claims.values(), strict=True):
+    told, advised = printed[: len(claims)], printed[len(claims) :]
+    assert [line.partition(" ")[0] for line in told] == list(claims)
+    assert [line.partition(" ")[0] for line in advised] == ["On", "On"]  # what to use, a line for each task
+    for line, claim in zip(told, claims.values(), strict=True):
         assert line.endswith(claim.words)
         assert claim.words in page
         assert re.search(r"  (described, not judged|judged in (default|full)) ", line)
@@ -221,7 +223,8 @@ def test_altered_findings_are_computed_again(trained):
     before = path.read_bytes()
     path.write_text("{}", encoding="utf-8")
     finished = trained.report()
-    assert (finished.returncode, finished.stderr) == (0, "")
+    words = "reports/smoke/: findings or tables were altered; computed again\n"
+    assert (finished.returncode, finished.stderr) == (0, words)
     assert path.read_bytes() == before
 
 
@@ -595,7 +598,10 @@ def test_ctrl_c_is_one_line(monkeypatch, capsys):
 
     monkeypatch.setattr("lstmstudy.build.build", interrupted)
     assert main(["report", "--profile", "smoke"]) == 130
-    assert capsys.readouterr() == ("", "stopped; everything trained so far is stored\n")
+    assert capsys.readouterr() == (
+        "",
+        "stopped: everything trained so far is stored, and the same command goes on from there\n",
+    )
 
 
 def replaced(path, old, new):

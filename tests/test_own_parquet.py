@@ -17,8 +17,8 @@ import pytest
 from planning import refusal
 from pyarrow import parquet
 
-from lstmstudy.data import own_parquet
 from lstmstudy.data.own import OwnTask, read_sequences, read_series
+from lstmstudy.data.own import parquet as own_parquet
 from lstmstudy.data.own.task import build_own
 
 N = 120
