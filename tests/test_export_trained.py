@@ -112,6 +112,17 @@ def settings_of(cls):
     )
 
 
+@pytest.fixture
+def _quick(monkeypatch):
+    """Let Keras compile no XLA: what is proved needs none, and it takes seconds for each script."""
+    compiled = keras.Model.compile
+    monkeypatch.setattr(
+        keras.Model,
+        "compile",
+        lambda self, *args, **kwargs: compiled(self, *args, jit_compile=False, **kwargs),
+    )
+
+
 def written(folder, recipe, task, reading="selected"):
     """Write data and script of a recipe, run the script here, and return the names that it leaves."""
     info, fold = task.info, task.folds[0]
@@ -145,6 +156,7 @@ def written(folder, recipe, task, reading="selected"):
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
+@pytest.mark.usefixtures("_quick")
 def test_every_script_trains_the_network_of_the_study(task, name, tmp_path, capsys):
     """It runs, says its test error, and has as many weights in as many LSTM layers as the study's network."""
     technique, info = settings_of(TECHNIQUES[name]), task().info
