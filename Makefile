@@ -10,8 +10,14 @@
 # DATA=data.csv    the table that `make new` looks at; NAME=mine, TARGET=column, LABEL=column if you like
 
 PROFILE ?= default
-PY := $(or $(PYTHON),.venv/bin/python)
-export PYTHON BASE_PYTHON
+SAMPLE ?= 3
+FILE ?= runs.zip
+# A shell may have a NAME of its own: these count on make's command line alone.
+$(foreach name,NAME TARGET LABEL,$(if $(findstring command,$(origin $(name))),,$(eval override $(name) :=)))
+# What a user says is text: make expands nothing in it, and no shell reads it as a part of its line.
+$(foreach name,PROFILE ONLY PYTHON BASE_PYTHON BENCH SAMPLE FILE DATA NAME TARGET LABEL,$(eval \
+	override $(name) := $$(value $(name)))$(eval export $(name)))
+export PY := $(or $(PYTHON),.venv/bin/python)
 export PYTHONPATH := $(CURDIR)
 # Quiet start-up lines under a first cell, and the rounding of the workers in every process.
 export TF_CPP_MIN_LOG_LEVEL := 3
@@ -22,39 +28,37 @@ export TF_ENABLE_ONEDNN_OPTS := 0
 .PHONY: report plan new verify export import test bench lab clean forget lock environment help
 
 report: environment  ## Train the missing runs and write reports/<PROFILE>/report.html
-	@"$(PY)" -m lstmstudy report --profile "$(PROFILE)"$(if $(ONLY), --only "$(ONLY)")
+	@"$$PY" -m lstmstudy report --profile="$$PROFILE"$(if $(ONLY), --only="$$ONLY")
 
 plan: environment  ## Say how many runs are missing and how long they will take
-	@"$(PY)" -m lstmstudy plan --profile "$(PROFILE)"
+	@"$$PY" -m lstmstudy plan --profile="$$PROFILE"
 
-# Only what stands on make's command line: a shell may have a NAME of its own. Columns may hold quotes.
 new: environment  ## Look at your own table, DATA=data.csv, and write params/mine.yaml for it
-	@"$(PY)" -m lstmstudy new$(if $(findstring command,$(origin NAME)), --name="$$NAME")$(if \
-		$(findstring command,$(origin TARGET)), --target="$$TARGET")$(if \
-		$(findstring command,$(origin LABEL)), --label="$$LABEL") -- "$$DATA"
+	@"$$PY" -m lstmstudy new$(if $(NAME), --name="$$NAME")$(if $(TARGET), --target="$$TARGET")$(if \
+		$(LABEL), --label="$$LABEL") -- "$$DATA"
 
 verify: environment  ## Check every stored run's checksum, and train SAMPLE=3 of them again
-	@"$(PY)" -m lstmstudy verify --profile "$(PROFILE)" --sample "$(or $(SAMPLE),3)"
+	@"$$PY" -m lstmstudy verify --profile="$$PROFILE" --sample="$$SAMPLE"
 
 export: environment  ## Write the stored runs of PROFILE into one archive, FILE=runs.zip
-	@"$(PY)" -m lstmstudy export --profile "$(PROFILE)" -- "$(or $(FILE),runs.zip)"
+	@"$$PY" -m lstmstudy export --profile="$$PROFILE" -- "$$FILE"
 
 import: environment  ## Take the runs of an archive into the store, FILE=runs.zip
-	@"$(PY)" -m lstmstudy import -- "$(or $(FILE),runs.zip)"
+	@"$$PY" -m lstmstudy import -- "$$FILE"
 
 test: environment  ## Check style and types, and run all tests
-	"$(PY)" -m ruff check .
-	"$(PY)" -m ruff format --check .
-	"$(PY)" -m mypy lstmstudy
-	"$(PY)" -m pytest -n auto --maxprocesses 4 --dist loadfile
+	"$$PY" -m ruff check .
+	"$$PY" -m ruff format --check .
+	"$$PY" -m mypy lstmstudy
+	"$$PY" -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 bench: environment  ## Measure speed against plain Keras and PyTorch, half an hour: reports/bench.md
-	@[ -x benchmarks/.venv/bin/python ] || "$(PY)" -m venv benchmarks/.venv
+	@[ -x benchmarks/.venv/bin/python ] || "$$PY" -m venv benchmarks/.venv
 	@benchmarks/.venv/bin/python -m pip install -qq -r benchmarks/requirements.txt
-	@"$(PY)" benchmarks/run.py $(BENCH)
+	@"$$PY" benchmarks/run.py$(if $(BENCH), "$$BENCH")
 
 lab: environment  ## Open the notebooks in JupyterLab
-	"$(PY)" -m jupyterlab notebooks/
+	"$$PY" -m jupyterlab --ServerApp.ip=127.0.0.1 notebooks/
 
 clean:  ## Delete everything in reports/ but the trained runs
 	find reports -mindepth 1 -maxdepth 1 ! -name store ! -name .gitkeep -exec rm -rf {} +

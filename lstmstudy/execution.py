@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
+from lstmstudy.atomic import write_whole
 from lstmstudy.processes import end_with_parent
 from lstmstudy.source import code_digest
 
@@ -72,7 +73,7 @@ class Execution:
     def stamp(self) -> None:
         """Note what the executed notebook was made from."""
         content = {"inputs": self.inputs, "output": _hash(self.target.read_bytes())}
-        self._stamp.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        write_whole(self._stamp, json.dumps(content, indent=1).encode())
 
     def forget(self) -> None:
         """Take the stamp away, so that the next build executes the notebook again."""
@@ -141,9 +142,11 @@ def _execute(source: Path, target: Path, parameters: dict[str, str]) -> str | No
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with target.with_suffix(".log").open("w", encoding="utf-8") as log:
+    draft, said = target.with_suffix(".draft.ipynb"), target.with_suffix(".log")
+    for old in (draft, said):
+        old.unlink(missing_ok=True)  # a link that lies there would lead elsewhere
+    with said.open("x", encoding="utf-8") as log:
         os.dup2(log.fileno(), 2)  # what kernels and libraries say while they start, out of the build's lines
-    draft = target.with_suffix(".draft.ipynb")
     target.unlink(missing_ok=True)  # if this fails, older outputs must not pass for its own
     error: str | None = None
     for attempt in range(1, _STARTS + 1):

@@ -43,7 +43,10 @@ def check_count(name: str, value: int, what: str, *, least: int = 1) -> None:
 
 
 def _is_number(value: float) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
+    try:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from lstmstudy import paths
 from lstmstudy.runs import Outcome, Result
+from lstmstudy.untrusted import open_plain, read_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -74,7 +75,14 @@ class RunStore:
     def load(self, identity: str) -> Outcome | None:
         """Return the outcome of a run, or None if it is not stored or its file is damaged."""
         path = self.check([identity]).get(identity)
-        return None if path is None else _read(identity, path.read_bytes())
+        if path is None:
+            return None
+        try:
+            return _read(identity, _content(path))
+        except (ValueError, KeyError, TypeError, RecursionError):  # whole, but not written by us
+            self._set_aside(path)
+            del self._verified[identity]
+            return None
 
     def reader(self, identities: Iterable[str]) -> Callable[[Run], Outcome]:
         """Return a function from a run to its outcome, each read once; the folder is looked through now.
@@ -99,9 +107,8 @@ class RunStore:
         if path is None or not is_whole(path.name, data):
             return None  # `check` names a damaged file
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as members:
-                return dict(json.loads(str(members["record"])))
-        except (ValueError, KeyError):
+            return dict(json.loads(str(read_arrays(io.BytesIO(data), ["record"])["record"])))
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None  # not written by us; `load` says what is wrong with it
 
     def save(self, outcome: Outcome) -> Path:
@@ -124,8 +131,9 @@ class RunStore:
     def sweep(self) -> None:
         """Delete drafts that a killed process left behind; younger ones may belong to one that writes."""
         for draft in self.folder.glob("**/*.tmp"):
-            if time.time() - draft.stat().st_mtime > _ABANDONED:
-                draft.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # gone meanwhile, or a folder
+                if time.time() - draft.lstat().st_mtime > _ABANDONED:
+                    draft.unlink()
 
     def _whole(self, identity: str, path: Path) -> bool:
         """Whether a file is what its name says; else name it and set it aside."""
@@ -134,20 +142,25 @@ class RunStore:
         if is_whole(path.name, _content(path)):
             self._verified[identity] = path
             return True
+        self._set_aside(path)
+        return False
+
+    def _set_aside(self, path: Path) -> None:
+        """Name a file that is no outcome, and take it out of the way."""
         aside = path.with_suffix(".damaged")
-        with contextlib.suppress(FileNotFoundError):  # another process was faster
+        with contextlib.suppress(OSError):  # another process was faster, or the folder is read only
             path.replace(aside)
         print(
             f"{paths.relative(path)} is damaged: it was set aside as {aside.name}, and its run is trained again.",
             file=sys.stderr,
         )
-        return False
 
 
 def _content(path: Path) -> bytes:
     """Return the bytes of a file, none if it cannot be read."""
     try:
-        return path.read_bytes()
+        with open_plain(path) as file:
+            return file.read()
     except OSError:
         return b""
 
@@ -192,20 +205,20 @@ def _write(outcome: Outcome) -> bytes:
 
 
 def _read(identity: str, data: bytes) -> Outcome:
-    with np.load(io.BytesIO(data), allow_pickle=False) as members:
-        arrays: dict[str, dict[str, np.ndarray]] = {kind: {} for kind in _ARRAYS}
-        for member in members.files:
-            kind, _, name = member.partition("/")
-            if kind in arrays:
-                arrays[kind][name] = members[member]
-        words = json.loads(str(members["result"]))
-        result = Result(
-            metric=words["metric"],
-            curves=arrays["curves"],
-            epochs=members["epochs"],
-            predictions=arrays["predictions"],
-            weights=arrays["weights"],
-            pairing=words["pairing"],
-            diverged=words["diverged"],
-        )
-        return Outcome(identity, result, json.loads(str(members["record"])))
+    members = read_arrays(io.BytesIO(data))
+    arrays: dict[str, dict[str, np.ndarray]] = {kind: {} for kind in _ARRAYS}
+    for member, array in members.items():
+        kind, _, name = member.partition("/")
+        if kind in arrays:
+            arrays[kind][name] = array
+    words = json.loads(str(members["result"]))
+    result = Result(
+        metric=words["metric"],
+        curves=arrays["curves"],
+        epochs=members["epochs"],
+        predictions=arrays["predictions"],
+        weights=arrays["weights"],
+        pairing=words["pairing"],
+        diverged=words["diverged"],
+    )
+    return Outcome(identity, result, dict(json.loads(str(members["record"]))))

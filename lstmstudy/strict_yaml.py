@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lstmstudy import paths
+from lstmstudy.untrusted import open_plain
 from lstmstudy.yaml_bounds import excess
 
 if TYPE_CHECKING:
@@ -25,14 +26,18 @@ class ParamsError(ValueError):
     """A parameter file that cannot be used; the message is one line, made for whoever wrote the file."""
 
     def __init__(self, message: str) -> None:
-        line = " ".join(message.split())
-        super().__init__("".join(char if char.isprintable() else "?" for char in line))
+        super().__init__(printable(message))
 
     def _render_traceback_(self) -> list[str]:
         """Return what IPython shows: the line of the cell and the message, none of the package's own lines."""
         from lstmstudy.traceback import cell_traceback
 
         return cell_traceback(self)
+
+
+def printable(text: str) -> str:
+    """Return `text` as one line in which nothing tells a terminal to do something."""
+    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
 
 
 def shown(value: object) -> str:
@@ -70,7 +75,7 @@ def read_mapping(path: Path) -> dict[Any, Any]:
     """
     where = paths.relative(path)
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             data = file.read(_LARGEST + 1)
         if len(data) > _LARGEST:
             msg = f"{where}: the file is too large. Expected at most {_LARGEST} bytes. Received: bytes={path.stat().st_size}"

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 
+import hypothesis
 import pytest
 
 from lstmstudy.runs import ENGINE
 
+# Few examples, the same at every call; --hypothesis-profile=thorough looks longer, and elsewhere each time.
+hypothesis.settings.register_profile(
+    "stable", derandomize=True, database=None, deadline=None, max_examples=30, print_blob=False
+)
+hypothesis.settings.register_profile("thorough", database=None, deadline=None, max_examples=1000)
+hypothesis.settings.load_profile("stable")
 # Plugins that test modules import from, too:
 pytest.register_assert_rewrite("browser", "checkout", "judging", "studying")
 os.environ.update(

@@ -198,5 +198,7 @@ def test_the_key_follows_code_and_libraries(tmp_path: Path, monkeypatch: pytest.
 def test_the_key_covers_every_module_of_the_data() -> None:
     """A new module of the data package must be named, or its changes would go unseen."""
     folder = paths.ROOT / "lstmstudy" / "data"
-    modules = {f"lstmstudy.data.{path.stem}" for path in folder.glob("*.py") if path.stem != "__init__"}
-    assert modules | {"lstmstudy.metrics", "lstmstudy.streams"} == set(cache.MODULES)
+    named = (path.relative_to(folder).with_suffix("").parts for path in folder.rglob("*.py"))
+    modules = {".".join(("lstmstudy.data", *parts)) for parts in named if parts[-1] != "__init__"}
+    beside = {f"lstmstudy.{name}" for name in ("metrics", "streams", "untrusted")}
+    assert modules | beside == set(cache.MODULES)

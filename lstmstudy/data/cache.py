@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import sys
 import tempfile
 from dataclasses import asdict, fields
@@ -17,6 +18,7 @@ import numpy as np
 
 from lstmstudy.data.task import Fold, Part, Task, TaskInfo, digest
 from lstmstudy.source import source_digest
+from lstmstudy.untrusted import open_plain, read_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,9 +51,11 @@ MODULES = (  # whatever can change an array or a reference
     "lstmstudy.data.windows",
     "lstmstudy.metrics",
     "lstmstudy.streams",
+    "lstmstudy.untrusted",
 )
 PARTS = ("train", "validation", "test")
 FIELDS = tuple(field.name for field in fields(Part))
+_NAME = re.compile(r"\w{1,100}", re.ASCII)  # of a task; one with a slash would lead out of the folder
 LIBRARIES = ("numpy", "pandas", "scipy", "scikit-learn", "statsmodels", "aeon", "pyarrow")
 
 
@@ -73,7 +77,7 @@ def cached_task(folder: Path, info: TaskInfo, build: Callable[[TaskInfo], Task])
             return read_task(path, info)
         except Exception as error:  # noqa: BLE001 - a damaged archive can fail anywhere in its reader
             aside = path.with_name(f"{path.name}.damaged")
-            with contextlib.suppress(FileNotFoundError):  # another process was faster
+            with contextlib.suppress(OSError):  # another process was faster, or a folder is in the way
                 path.replace(aside)
             kind = type(error).__name__
             sys.stderr.write(f"{path.name} is damaged ({kind}): set aside as {aside.name} and made again\n")
@@ -93,7 +97,7 @@ def write_task(path: Path, task: Task) -> None:
     }
     arrays = _joined(task.folds)
     arrays["meta"] = np.array(json.dumps(meta))
-    arrays["checksum"] = np.array(digest(arrays, task.info.name))
+    arrays["checksum"] = np.array(digest(arrays, path.stem))  # in the place of another task it does not fit
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.stem}-", suffix=".tmp")
     try:
@@ -109,6 +113,8 @@ def write_task(path: Path, task: Task) -> None:
 
 def stored_task(folder: Path, name: str) -> Task | None:
     """Return a task from its file in `folder`, with the facts that are stored there; None if it is absent or damaged."""
+    if not _NAME.fullmatch(name):
+        return None
     try:
         return read_task(cache_path(folder, name))
     except Exception:  # noqa: BLE001 - a damaged archive can fail anywhere in its reader
@@ -125,13 +131,13 @@ def read_task(path: Path, info: TaskInfo | None = None) -> Task:
     Raises:
         ValueError: If the checksum inside does not fit; other errors if the file is no whole archive.
     """
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-        arrays = dict(file)
+    with open_plain(path) as file:
+        arrays = read_arrays(file)
     expected = arrays.pop("checksum").item()
     stored = json.loads(arrays["meta"].item())
     info = info or TaskInfo(**{key: _hashable(value) for key, value in stored["info"].items()})
-    if digest(arrays, info.name) != expected:
-        msg = f"The checksum of a cached task fits its arrays. Received: checksum={expected}"
+    if digest(arrays, path.stem) != expected:
+        msg = f"The checksum of a cached task fits its arrays and its place. Received: checksum={expected}"
         raise ValueError(msg)
     meta: dict[str, Any] = stored
     arrays.pop("meta")

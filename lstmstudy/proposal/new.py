@@ -20,7 +20,7 @@ from lstmstudy.proposal.measuring import Measured
 from lstmstudy.proposal.size import BUDGET, JUDGED, LIMIT, choose, sizes
 from lstmstudy.proposal.table import propose_task
 from lstmstudy.proposal.text import profile_text
-from lstmstudy.strict_yaml import ParamsError, shown
+from lstmstudy.strict_yaml import ParamsError, printable, shown
 from lstmstudy.workers import local_lanes
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def new_profile(
         )
     path = _free(name)
     task = propose_task(data, paths.ROOT, target=target, label=label)
-    print(f"{data.name}: {task.seen}")
+    print(f"{printable(data.name)}: {printable(task.seen)}")
     cache = task_cache(store)
     prepared = open_task(prepare_own(task.own(), paths.ROOT, cache), cache)
     print(f"measuring how long a run takes on {_cores()} cores ...", flush=True)

@@ -13,6 +13,7 @@ from lstmstudy import paths
 from lstmstudy.atomic import write_whole
 from lstmstudy.provenance import FILE as PROVENANCE
 from lstmstudy.strict_yaml import ParamsError
+from lstmstudy.untrusted import open_plain
 from lstmstudy.verdicts.difference import difference
 from lstmstudy.verdicts.findings import FINDINGS, read_findings
 
@@ -66,7 +67,8 @@ def _read(place: Path) -> tuple[Findings, dict[str, Any]]:
             f"Build that report again with this version. Received: {place}"
         ) from None
     try:
-        origin = dict(json.loads((folder / PROVENANCE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        with open_plain(folder / PROVENANCE) as file:
+            origin = dict(json.loads(file.read()))
+    except (OSError, ValueError, TypeError, RecursionError):
         origin = {}  # findings alone were shared
     return findings, origin

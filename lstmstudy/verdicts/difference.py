@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lstmstudy.strict_yaml import printable
 from lstmstudy.verdicts.words import contrast_name, effect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from lstmstudy.verdicts.document import ClaimFound, ContrastFound, Findings, TaskEffect
 
@@ -55,11 +56,16 @@ def difference(
     both = [name for name in before if name in after and _known(before[name], after[name])]
     moved = [name for name in both if _moved(before[name].found, after[name].found)]
     return Difference(
-        verdicts=tuple(_verdicts(old, new)),
-        effects=tuple(Change(name, before[name].words, after[name].words) for name in moved),
+        verdicts=_printable(_verdicts(old, new)),
+        effects=_printable(Change(name, before[name].words, after[name].words) for name in moved),
         compared=len(both),
-        parameters=tuple(_changes(dict(_flat(old_origin)), dict(_flat(new_origin)))),
+        parameters=_printable(_changes(dict(_flat(old_origin)), dict(_flat(new_origin)))),
     )
+
+
+def _printable(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Return changes as a terminal may show them, whoever wrote the reports."""
+    return tuple(Change(*map(printable, change)) for change in changes)
 
 
 class _Effect(NamedTuple):

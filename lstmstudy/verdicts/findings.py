@@ -16,6 +16,7 @@ from lstmstudy.plan import COMPARISON
 from lstmstudy.source import source_digest
 from lstmstudy.stats.calibration import Pool, Rate, power, sham_rates, sign_flip_rate
 from lstmstudy.stats.sign_flips import ALPHA
+from lstmstudy.untrusted import open_plain
 from lstmstudy.verdicts.bench import Bench
 from lstmstudy.verdicts.compared import MARGIN, advice_found, costs_found, finite_mean, techniques_found
 from lstmstudy.verdicts.contrasts import Judgement, contrast_found, finite_or_none
@@ -107,7 +108,8 @@ def read_findings(folder: Path) -> Findings:
         OSError: If there are none.
         ValueError: If they are not as the document says.
     """
-    return Findings.model_validate_json((folder / FINDINGS).read_text(encoding="utf-8"))
+    with open_plain(folder / FINDINGS) as file:
+        return Findings.model_validate_json(file.read())
 
 
 def found_again(plan: Plan, folder: Path) -> Findings:

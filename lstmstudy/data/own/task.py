@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from lstmstudy.data.sources import Sequences
 from lstmstudy.data.task import Task, TaskInfo, content_hash
 from lstmstudy.data.windows import modelled_series
 from lstmstudy.strict_yaml import ParamsError
+from lstmstudy.untrusted import open_plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,13 +59,12 @@ def own_name(own: OwnTask, root: Path) -> str:
         root: The folder that its path is relative to.
     """
     path = own.path(root)
-    try:
-        data = path.read_bytes()
-    except OSError:
-        data = b""  # reading the table says what is wrong with it
-    digest = hashlib.sha256(own.model_dump_json().encode() + data).hexdigest()[:8]
+    digest = hashlib.sha256(own.model_dump_json().encode())
+    # Reading the table says what is wrong with it.
+    with contextlib.suppress(OSError), open_plain(path) as file:
+        hashlib.file_digest(file, lambda: digest)
     stem = re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_")[:40] or "table"
-    return f"own_{stem}_{digest}"
+    return f"own_{stem}_{digest.hexdigest()[:8]}"
 
 
 def lasting_name(name: str) -> str:

@@ -101,7 +101,9 @@
     });
   };
   const quoted = (value) => {
-    const safe = /^[=+@]/.test(value) && !Number.isFinite(parseFloat(value)) ? `'${value}` : value;
+    // A spreadsheet computes a text that begins so, but for a number or an effect with its interval.
+    const formula = /^[=@+-]/.test(value) && !/^[+-][\d.,]+(e[+-]?\d+)?( ?%)?( \[[^a-z|!(]*\])?$/i.test(value);
+    const safe = formula ? `'${value}` : value;
     return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
   const saved = (table) => {
