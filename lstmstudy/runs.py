@@ -82,11 +82,11 @@ class Run:
     fold: int
     seed: int
 
-    @functools.cached_property
-    def identity(self) -> str:
-        """SHA-256 (hex) over all that decides the result: two runs with one identity have one result."""
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """All that decides the result, as plain values."""
         modules = [*CORE, *(module for technique in self.recipe.techniques for module in technique.modules)]
-        decisive = {
+        return {
             "recipe": self.recipe.describe(),
             "task": self.task,
             "content": self.content,
@@ -96,7 +96,11 @@ class Run:
             "versions": versions(),
             "code": source_digest(modules),
         }
-        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """SHA-256 (hex) over all that decides the result: two runs with one identity have one result."""
+        return hashlib.sha256(json.dumps(self.decisive, sort_keys=True).encode()).hexdigest()
 
     @property
     def group(self) -> tuple[Any, ...]:

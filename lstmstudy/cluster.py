@@ -1,0 +1,236 @@
+"""Lanes on other machines: each sends its runs to one worker of a Dask cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import warnings
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from lstmstudy.data import open_task
+from lstmstudy.remote import Reply, train_there
+from lstmstudy.strict_yaml import ParamsError
+from lstmstudy.workers import LanesLostError, local_lanes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import distributed
+
+    from lstmstudy.data import Task
+    from lstmstudy.runs import Outcome, Run
+
+_CONNECTING = 10  # seconds to reach the scheduler, and for the first worker to be there
+_PATIENCE = (
+    30  # seconds after which a run that is out is asked about; a nanny needs five to restart its worker
+)
+
+
+def lanes_at(scheduler: str | None) -> contextlib.AbstractContextManager[list[Callable[[], Executor]]]:
+    """Give the lanes of a cluster as `cluster_lanes` does, or those of this machine if there is no scheduler."""
+    return contextlib.nullcontext(local_lanes()) if scheduler is None else cluster_lanes(scheduler)
+
+
+@contextlib.contextmanager
+def cluster_lanes(scheduler: str) -> Iterator[list[Callable[[], Executor]]]:
+    """Give one lane for each worker of a Dask cluster, connected for as long as the context lasts.
+
+    A run goes to the worker that its lane used last, which has compiled its structure; if that one is gone, Dask
+    chooses another, and runs that were lost with it are trained again there.
+
+    Args:
+        scheduler: Address of the scheduler, such as ``"tcp://127.0.0.1:8786"``.
+
+    Raises:
+        ParamsError: If Dask is not installed, the scheduler cannot be reached or has no workers, or a worker has
+            more than one thread or other versions of what Dask sends with.
+    """
+    client = _connected(scheduler)
+    try:
+        yield [_Lane(client, scheduler, worker) for worker in _workers(client, scheduler)]
+    finally:
+        with contextlib.suppress(TimeoutError):
+            client.close(timeout=_CONNECTING)
+
+
+def _connected(scheduler: str) -> distributed.Client:
+    try:
+        import distributed
+    except ModuleNotFoundError:
+        raise ParamsError(
+            "Training on a cluster needs Dask. Expected: `python -m pip install -e '.[dask]'` in this environment "
+            f"and in that of every worker. Received: scheduler={scheduler}"
+        ) from None
+    for name in ("distributed", "distributed.client"):  # this module says what happens
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        asyncio.run(_greet(scheduler))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)  # told below
+            return distributed.Client(scheduler, timeout=_CONNECTING, set_as_default=False)
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        raise ParamsError(
+            f"No Dask scheduler answers there ({_first_line(error)}). Expected the address that `dask scheduler` "
+            f"prints, such as tcp://127.0.0.1:8786. Received: scheduler={scheduler}"
+        ) from None
+
+
+async def _greet(scheduler: str) -> None:
+    """Raise an error unless something of Dask answers soon; a client itself would wait forever for its first word."""
+    import distributed
+    from distributed.comm.core import connect
+
+    security = distributed.Security().get_connection_args("client")
+    async with asyncio.timeout(_CONNECTING):
+        comm = await connect(scheduler, timeout=_CONNECTING, **security)
+    comm.abort()
+
+
+def _workers(client: distributed.Client, scheduler: str) -> list[str]:
+    """Return the addresses of the workers, all of which are fit to train."""
+    try:
+        client.wait_for_workers(1, timeout=_CONNECTING)
+    except TimeoutError:
+        raise ParamsError(
+            "The scheduler has no workers. Expected some, each started on its machine by "
+            f"`dask worker {scheduler} --nworkers N --nthreads 1`. Received: scheduler={scheduler}"
+        ) from None
+    threads: dict[str, int] = client.nthreads()
+    for worker, n_threads in sorted(threads.items()):
+        if n_threads > 1:
+            raise ParamsError(
+                "A process trains one run at a time, as all of its runs share what it compiled; further threads would "
+                f"wait. Expected `dask worker {scheduler} --nworkers {n_threads} --nthreads 1`. "
+                f"Received: threads={n_threads} of {worker}"
+            )
+    found: Any = client.get_versions()
+    here = found["client"]["packages"]
+    for place, there in {"the scheduler": found["scheduler"], **found["workers"]}.items():
+        differing = [name for name in here if there["packages"].get(name) != here[name]]
+        if differing:
+            told = ", ".join(
+                f"{name} {there['packages'].get(name)} instead of {here[name]}" for name in differing
+            )
+            raise ParamsError(
+                f"Dask needs one environment everywhere. Expected that of requirements.lock. Received: {told} of {place}"
+            )
+    return sorted(threads)
+
+
+class _Lane:
+    """A factory of executors that send runs to one worker."""
+
+    def __init__(self, client: distributed.Client, scheduler: str, worker: str) -> None:
+        self.client, self.scheduler, self.worker = client, scheduler, worker
+        self.sent: distributed.Future[Reply] | None = None  # the run that is out
+        self.used = False
+
+    def __call__(self) -> Executor:
+        """Return an executor; the second and later ones begin with a fresh worker process, as those of a core do."""
+        executor = _Waiting(self, fresh=self.used)
+        self.used = True
+        return executor
+
+    def train(self, run: Run, cache: Path) -> Outcome:
+        """Have a run trained, and return its outcome; a worker gets the data of a task once, when it needs them.
+
+        Raises:
+            TrainingError: If the run itself failed.
+            LanesLostError: If the cluster failed, or a worker refuses to train.
+        """
+        reply = self._ask(run, None)
+        if reply.lacks_task:
+            reply = self._ask(run, open_task(run.task, cache))
+        if reply.refusal:
+            raise LanesLostError(f"{reply.refusal} of {reply.worker}")
+        if reply.outcome is None:
+            raise TrainingError(reply.failure)
+        return reply.outcome
+
+    def _ask(self, run: Run, task: Task | None) -> Reply:
+        import distributed
+
+        try:
+            self.sent = self.client.submit(
+                train_there,
+                run,
+                run.decisive,
+                task,
+                workers=[self.worker],
+                allow_other_workers=True,
+                pure=False,  # a run that is sent again is trained again
+            )
+            reply = self._answer(self.sent)
+            self.sent = None  # lets the cluster forget it
+        except (MemoryError, LanesLostError):
+            raise
+        except distributed.KilledWorker as error:
+            raise TrainingError(f"{error.allowed_failures + 1} workers ended on it") from None
+        except distributed.CancelledError:
+            raise LanesLostError(self._lost("The scheduler went away, or forgot what it was sent.")) from None
+        except Exception as error:
+            raise LanesLostError(self._lost(f"Dask failed ({_first_line(error)}).")) from error
+        self.worker = reply.worker
+        return reply
+
+    def _answer(self, sent: distributed.Future[Reply]) -> Reply:
+        while True:
+            try:
+                return sent.result(timeout=_PATIENCE)
+            except TimeoutError:
+                self._look_around()
+
+    def _look_around(self) -> None:
+        """Raise a LanesLostError if nobody is left who could train, and a TimeoutError if the scheduler is silent."""
+        asked: Any = self.client.scheduler
+        if not self.client.sync(asked.ncores, callback_timeout=_PATIENCE):
+            raise LanesLostError(self._lost("No worker is left."))
+
+    def _lost(self, what: str) -> str:
+        return f"{what} Expected a scheduler and workers that stay. Received: scheduler={self.scheduler}"
+
+    def refresh(self) -> None:
+        """Restart the worker's process if a nanny watches over it: TensorFlow never gives back what it compiled."""
+        known = self.client.scheduler_info()["workers"].get(self.worker)
+        if known is not None and known["nanny"]:
+            self.client.restart_workers([self.worker], timeout=_PATIENCE, raise_for_error=False)
+
+    def cancel(self) -> None:
+        """Take back the run that is out, if there is one; its worker ends it for nobody."""
+        if self.sent is not None:
+            self.sent.cancel()
+
+
+class TrainingError(RuntimeError):
+    """What a run raised on a worker, or that it ended several of them."""
+
+
+class _Waiting(ThreadPoolExecutor):
+    """Waits in a thread for the run that a lane has sent."""
+
+    def __init__(self, lane: _Lane, *, fresh: bool) -> None:
+        super().__init__(1)
+        self.lane, self.fresh = lane, fresh
+
+    def submit(self, work: Any, run: Run, cache: Path) -> Future[Outcome]:  # type: ignore[override]
+        """Send a run; what a worker of this machine would do with it is not asked."""
+        del work
+        return super().submit(self._train, run, cache)
+
+    def _train(self, run: Run, cache: Path) -> Outcome:
+        if self.fresh:
+            self.fresh = False
+            self.lane.refresh()
+        return self.lane.train(run, cache)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End, and take back what is out."""
+        self.lane.cancel()
+        super().shutdown(wait=wait, cancel_futures=cancel_futures)
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")
