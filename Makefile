@@ -2,6 +2,7 @@
 #
 # PROFILE=mine     the study of params/mine.yaml
 # ONLY=01_dropout  one chapter
+# SCHEDULER=...    a Dask cluster that trains, such as tcp://127.0.0.1:8786
 # PYTHON=python    an environment that you already have; nothing is created or installed
 # BASE_PYTHON=...  the Python that creates .venv
 # BENCH=rate       only that section of the benchmarks
@@ -13,9 +14,9 @@ PROFILE ?= default
 SAMPLE ?= 3
 FILE ?= runs.zip
 # A shell may have a NAME of its own: these count on make's command line alone.
-$(foreach name,NAME TARGET LABEL,$(if $(findstring command,$(origin $(name))),,$(eval override $(name) :=)))
+$(foreach name,NAME TARGET LABEL SCHEDULER,$(if $(findstring command,$(origin $(name))),,$(eval override $(name) :=)))
 # What a user says is text: make expands nothing in it, and no shell reads it as a part of its line.
-$(foreach name,PROFILE ONLY PYTHON BASE_PYTHON BENCH SAMPLE FILE DATA NAME TARGET LABEL,$(eval \
+$(foreach name,PROFILE ONLY PYTHON BASE_PYTHON BENCH SAMPLE FILE DATA NAME TARGET LABEL SCHEDULER,$(eval \
 	override $(name) := $$(value $(name)))$(eval export $(name)))
 export PY := $(or $(PYTHON),.venv/bin/python)
 export PYTHONPATH := $(CURDIR)
@@ -25,10 +26,11 @@ export TF_ENABLE_ONEDNN_OPTS := 0
 
 .DEFAULT_GOAL := report
 .NOTPARALLEL:
-.PHONY: report plan new verify export import test bench lab clean forget lock environment help
+.PHONY: report plan new verify export import test torture bench lab clean forget lock environment help
 
 report: environment  ## Train the missing runs and write reports/<PROFILE>/report.html
-	@"$$PY" -m lstmstudy report --profile="$$PROFILE"$(if $(ONLY), --only="$$ONLY")
+	@"$$PY" -m lstmstudy report --profile="$$PROFILE"$(if $(ONLY), --only="$$ONLY")$(if \
+		$(SCHEDULER), --scheduler="$$SCHEDULER")
 
 plan: environment  ## Say how many runs are missing and how long they will take
 	@"$$PY" -m lstmstudy plan --profile="$$PROFILE"
@@ -51,6 +53,9 @@ test: environment  ## Check style and types, and run all tests
 	"$$PY" -m ruff format --check .
 	"$$PY" -m mypy lstmstudy
 	"$$PY" -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+torture: environment  ## Kill, fill, damage and stop a small study, 20 minutes: nothing may be lost
+	@"$$PY" tests/torture.py
 
 bench: environment  ## Measure speed against plain Keras and PyTorch, half an hour: reports/bench.md
 	@[ -x benchmarks/.venv/bin/python ] || "$$PY" -m venv benchmarks/.venv

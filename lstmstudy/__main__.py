@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from pathlib import Path
 
 from lstmstudy import paths
 from lstmstudy.params import ParamsError
+from lstmstudy.processes import stop_once
+
+_GOES_ON = "everything trained so far is stored, and the same command goes on from there"
+_REFUSALS = {  # what a machine says that takes no more, or will not let us; any other error is a mistake of ours
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "EISDIR", "EMFILE", "ENFILE")
+    if hasattr(errno, name)
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one verb and return the exit code; a wrong input is one line on stderr, without a traceback."""
+    """Run one verb and return the exit code; a wrong input, or a full disk, is one line on stderr, without a traceback."""
     given = _parser().parse_args(arguments)
     try:
         return int(given.do(given))
@@ -19,8 +28,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; everything trained so far is stored", file=sys.stderr)
+        print(f"stopped: {_GOES_ON}", file=sys.stderr)
         return 130
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        place = error.filename2 or error.filename
+        where = f"{paths.relative(Path(place))}: " if isinstance(place, str) else ""
+        print(f"stopped: {where}{error.strerror}; {_GOES_ON}", file=sys.stderr)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -29,13 +45,18 @@ def _parser() -> argparse.ArgumentParser:
     profile = argparse.ArgumentParser(add_help=False)
     profile.add_argument("--profile", default="default", help="a file of params/, without .yaml")
 
-    report = verbs.add_parser("report", parents=[profile], help="train what is missing and build the report")
+    cluster = argparse.ArgumentParser(add_help=False)
+    cluster.add_argument("--scheduler", metavar="ADDRESS", help="a Dask cluster that trains: tcp://host:port")
+
+    report = verbs.add_parser(
+        "report", parents=[profile, cluster], help="train what is missing and build the report"
+    )
     report.add_argument("--only", help="one notebook, such as 01_dropout")
     report.set_defaults(do=_report)
     verbs.add_parser("plan", parents=[profile], help="say what is missing").set_defaults(do=_plan)
 
     words = "search learning rates and strengths for every arm, and write params/tuned.yaml"
-    tune = verbs.add_parser("tune", parents=[profile], help=words)
+    tune = verbs.add_parser("tune", parents=[profile, cluster], help=words)
     arms = "arms as params/tuned.yaml names them, such as 'dropout per=step', or techniques"
     tune.add_argument("--only", nargs="+", default=[], metavar="ARM", help=arms)
     tune.set_defaults(do=_tune)
@@ -80,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 def _report(given: argparse.Namespace) -> int:
     from lstmstudy.build import build
 
-    return build(given.profile, given.only)
+    return build(given.profile, given.only, given.scheduler)
 
 
 def _plan(given: argparse.Namespace) -> int:
@@ -93,7 +114,7 @@ def _plan(given: argparse.Namespace) -> int:
 def _tune(given: argparse.Namespace) -> int:
     from lstmstudy.tuning import tune
 
-    return tune(given.profile, given.only)
+    return tune(given.profile, given.only, given.scheduler)
 
 
 def _new(given: argparse.Namespace) -> int:
@@ -147,4 +168,5 @@ def _diff(given: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    stop_once()
     sys.exit(main())

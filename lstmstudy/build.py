@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
+from lstmstudy.cluster import lanes_at
 from lstmstudy.execution import Execution, code_inputs, execute_all, file_inputs, text_hash
 from lstmstudy.gaps import recipe_name
-from lstmstudy.missing import train_missing
+from lstmstudy.missing import given_up, train_missing
 from lstmstudy.pace import expected_seconds
 from lstmstudy.params import ParamsError
 from lstmstudy.plan import COMPARISON, METHODS, Plan, make_plan, task_cache
 from lstmstudy.progress import minutes
-from lstmstudy.store import RunStore
+from lstmstudy.store import MissingRunsError, RunStore
+from lstmstudy.turns import turn
 from lstmstudy.verdicts.words import verdict_lines
 from lstmstudy.workers import Failure, local_lanes
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from lstmstudy.report import Chapter
     from lstmstudy.runs import Outcome, Run
     from lstmstudy.verdicts.document import Findings
+
+_VANISHED = "vanished from reports/store/, which somebody else empties; the same command trains them again"
 
 
 @dataclass(frozen=True)
@@ -68,17 +72,33 @@ def print_plan(profile: str) -> None:
     )
 
 
-def build(profile: str, only: str | None = None) -> int:
+def build(profile: str, only: str | None = None, scheduler: str | None = None) -> int:
     """Build the report of a profile, or one chapter of it; return the exit code.
 
     Args:
         profile: Name of the profile.
         only: Name of a notebook; its page is ``notebooks/<notebook>.html`` beside the report.
+        scheduler: Address of a Dask cluster that trains; None for this machine.
 
     Returns:
         0, or 1 if a notebook failed, a run is missing, the rule gives more false verdicts than it promises,
         or the report is too large to share; it is written all the same.
     """
+    plan = make_plan(profile, store=writable(paths.STORE))
+    sources = _notebooks(plan, only)
+    folder = writable(paths.REPORTS / profile)
+    with turn(folder):
+        try:
+            return _build(plan, sources, folder, only, scheduler)
+        except MissingRunsError:
+            print(f"stopped: runs that the report needs {_VANISHED}", file=sys.stderr)
+            return 1
+
+
+def _build(
+    plan: Plan, sources: dict[str, Path], folder: Path, only: str | None, scheduler: str | None
+) -> int:
+    """Train what is missing, execute what is stale, and write the pages; return the exit code."""
     from lstmstudy.about import about_report
     from lstmstudy.findings.advice import in_short
     from lstmstudy.report import LIMIT, build_pages, build_report
@@ -86,16 +106,15 @@ def build(profile: str, only: str | None = None) -> int:
     from lstmstudy.report.markdown import inline_html, plain
     from lstmstudy.verdicts.findings import false_rates, study_findings
 
-    plan = make_plan(profile, store=writable(paths.STORE))
-    sources = _notebooks(plan, only)
-    folder = writable(paths.REPORTS / profile)
     store = RunStore()
     store.sweep()
     arms = {name: plan.notebooks[name] for name in sources}
     state = state_of({k: run for name in sources for k, run in plan.runs(arms[name]).items()}, store)
-    failures = train_announced(state, store)
+    failures = train_announced(state, store, scheduler)
     if state.missing:
         state = state_of(state.runs, store)
+    if vanished := len({run.identity for run in state.missing} - {each.run.identity for each in failures}):
+        print(f"missing: {vanished} runs were stored and {_VANISHED}", file=sys.stderr)
 
     findings = study_findings(plan, store, store.reader(plan.all_runs), folder)
     for problem in findings.problems if only is None else ():  # one chapter trains no other's runs
@@ -115,9 +134,10 @@ def build(profile: str, only: str | None = None) -> int:
             **shared,
         }
         executions[name] = Execution(
-            source, folder / "notebooks" / f"{name}.ipynb", {"profile": profile}, inputs
+            source, folder / "notebooks" / f"{name}.ipynb", {"profile": plan.profile.name}, inputs
         )
-    errors = _execute(executions)
+    with given_up(failures):
+        errors = _execute(executions)
     chapters = _chapters(executions, errors)
     about = about_report(plan, findings, folder, runs=state.runs, stored=state.stored, failures=failures)
     page = folder / (f"notebooks/{only}.html" if only else "report.html")
@@ -137,7 +157,7 @@ def build(profile: str, only: str | None = None) -> int:
         lines = [plain(inline_html(each)) for one in chapters for each in said(one.notebook)]
     print("\n".join(f"  {line}" for line in lines))
     print(f"report: {paths.relative(page)}")
-    return 1 if failures or wrong or any(errors.values()) else 0
+    return 1 if state.missing or wrong or any(errors.values()) else 0
 
 
 def _take_away(plan: Plan, findings: Findings, outcome: Callable[[Run], Outcome], folder: Path) -> None:
@@ -161,19 +181,19 @@ def state_of(runs: dict[str, Run], store: RunStore) -> Missing:
     return Missing(runs, store.check(runs))
 
 
-def train_announced(state: Missing, store: RunStore) -> list[Failure]:
-    """Say how much is missing, train it, saving each outcome as it comes, and name what still has none."""
+def train_announced(state: Missing, store: RunStore, scheduler: str | None = None) -> list[Failure]:
+    """Say how much is missing, train it here or on a cluster, saving each outcome as it comes; name what has none."""
     missing = state.missing
     if not missing:
         print(f"runs: all {len(state.runs)} are stored")
         return []
-    cores = len(local_lanes())
-    seconds = expected_seconds(missing, state.runs.values(), store) / cores
-    why = _changed(missing, state)
-    print(
-        f"runs: {len(missing)} of {len(state.runs)} to train{why}, about {minutes(seconds)} on {cores} cores"
-    )
-    failures = train_missing(missing, store, task_cache(store.folder))
+    with lanes_at(scheduler) as lanes:
+        seconds = expected_seconds(missing, state.runs.values(), store) / len(lanes)
+        wanted = f"{len(missing)} of {len(state.runs)} to train{_changed(missing, state)}"
+        where = "workers" if scheduler else "cores"
+        print(f"runs: {wanted}, about {minutes(seconds)} on {len(lanes)} {where}")
+        known = [state.runs[identity] for identity in state.stored]
+        failures = train_missing(missing, store, task_cache(store.folder), known, lanes=lanes)
     for failure in failures:
         print(f"missing: {_named(failure)}", file=sys.stderr)
     return failures

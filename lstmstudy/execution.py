@@ -9,13 +9,13 @@ import multiprocessing
 import os
 import random
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
 from lstmstudy.atomic import write_whole
-from lstmstudy.processes import end_with_parent
+from lstmstudy.processes import end_with_parent, interrupts_held, kill_processes
 from lstmstudy.source import code_digest
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _NOT_READ = (
     "provenance.py",
     "__main__.py",
     "report",
+    "turns.py",
 )  # code that no notebook reaches
 
 
@@ -106,28 +107,47 @@ def _hash(data: bytes) -> str:
 def execute_all(executions: Mapping[str, Execution]) -> Iterator[tuple[str, str | None]]:
     """Execute notebooks in parallel and yield each name as it ends, with what stopped it or None.
 
-    A notebook that fails leaves its outputs so far in place; the others go on.
+    A notebook that fails leaves its outputs so far in place; the others go on. Those whose process dies, which takes
+    its neighbours with it, are executed once more. An interruption ends all of them at once.
     """
+    broken = dict[str, Execution]()
+    for name, error in _executed_once(executions):
+        if isinstance(error, BrokenExecutor):
+            broken[name] = executions[name]
+        else:
+            yield name, _noted(executions[name], error)
+    for name, error in _executed_once(broken):
+        yield name, _noted(broken[name], error)
+
+
+def _noted(execution: Execution, error: BaseException | str | None) -> str | None:
+    """Stamp what was executed without an error, and return the error as text."""
+    if error is None:
+        execution.stamp()
+        return None
+    execution.forget()
+    return error if isinstance(error, str) else f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _executed_once(executions: Mapping[str, Execution]) -> Iterator[tuple[str, BaseException | str | None]]:
+    """Execute notebooks in parallel and yield each name as it ends, with what stopped it, its process even, or None."""
     if not executions:
         return
     workers = min(len(executions), max(os.cpu_count() or 1, 1))
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, spawn, initializer=end_with_parent) as pool:
-        futures = {
-            pool.submit(_execute, each.source, each.target, each.parameters): name
-            for name, each in executions.items()
-        }
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=end_with_parent)
+    try:
+        with interrupts_held():
+            futures = {
+                pool.submit(_execute, each.source, each.target, each.parameters): name
+                for name, each in executions.items()
+            }
         for future in as_completed(futures):
-            try:
-                error = future.result()
-            except Exception as problem:  # noqa: BLE001 - a dead process fails its notebook, not the report
-                error = f"{type(problem).__name__}: {problem}"
-            name = futures[future]
-            if error is None:
-                executions[name].stamp()
-            else:
-                executions[name].forget()
-            yield name, error
+            yield futures[future], future.exception() or future.result()
+    except BaseException:
+        kill_processes(pool)  # a kernel ends with the process that started it
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _execute(source: Path, target: Path, parameters: dict[str, str]) -> str | None:

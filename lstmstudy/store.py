@@ -56,8 +56,7 @@ class RunStore:
 
     def files(self) -> dict[str, Path]:
         """Return the file of each identity in the store, by name alone; contents are not read."""
-        found = sorted(self.folder.glob("*-*.npz")) if self.folder.is_dir() else []
-        return {path.name.partition("-")[0]: path for path in found}
+        return {identity: copies[0] for identity, copies in self._copies().items()}
 
     def check(self, identities: Iterable[str]) -> dict[str, Path]:
         """Return the whole and unaltered files among those of `identities`.
@@ -66,11 +65,14 @@ class RunStore:
         """
         found = dict.fromkeys(identities)
         known = {identity: self._verified[identity] for identity in found if identity in self._verified}
-        files = (
-            self.files() if len(known) < len(found) or not all(map(Path.exists, known.values())) else known
-        )
-        wanted = {identity: files[identity] for identity in found if identity in files}
-        return {identity: path for identity, path in wanted.items() if self._whole(identity, path)}
+        if len(known) == len(found) and all(map(Path.exists, known.values())):
+            return known
+        copies = self._copies()
+        whole = {
+            identity: next((path for path in copies.get(identity, ()) if self._whole(identity, path)), None)
+            for identity in found
+        }
+        return {identity: path for identity, path in whole.items() if path is not None}
 
     def load(self, identity: str) -> Outcome | None:
         """Return the outcome of a run, or None if it is not stored or its file is damaged."""
@@ -134,6 +136,13 @@ class RunStore:
             with contextlib.suppress(OSError):  # gone meanwhile, or a folder
                 if time.time() - draft.lstat().st_mtime > _ABANDONED:
                     draft.unlink()
+
+    def _copies(self) -> dict[str, list[Path]]:
+        """Return the files of each identity, of which one is enough: two machines may have trained one run."""
+        copies: dict[str, list[Path]] = {}
+        for path in sorted(self.folder.glob("*-*.npz")) if self.folder.is_dir() else ():
+            copies.setdefault(path.name.partition("-")[0], []).insert(0, path)
+        return copies
 
     def _whole(self, identity: str, path: Path) -> bool:
         """Whether a file is what its name says; else name it and set it aside."""

@@ -170,13 +170,19 @@ def _search(plan: Plan, task: str, arm: _Arm) -> Search:
 
 
 def tune(
-    profile: str, only: Sequence[str] = (), *, folder: Path = paths.PARAMS, store: Path = paths.STORE
+    profile: str,
+    only: Sequence[str] = (),
+    scheduler: str | None = None,
+    *,
+    folder: Path = paths.PARAMS,
+    store: Path = paths.STORE,
 ) -> int:
     """Search for every arm of a profile, training only what is not stored, and write ``tuned.yaml``.
 
     Args:
         profile: Name of the profile.
         only: Keys of arms, or names of techniques, to leave it at; all if empty.
+        scheduler: Address of a Dask cluster that trains; None for this machine.
         folder: Where the parameters lie.
         store: Where outcomes are kept.
 
@@ -192,7 +198,7 @@ def tune(
     runs = RunStore(store)
     runs.sweep()
     state = state_of({key: run for search in searches for key, run in search.runs.items()}, runs)
-    train_announced(state, runs)
+    train_announced(state, runs, scheduler)
     outcomes = {identity: runs.load(identity) for identity in state.runs}
     validations = {key: outcome.result.validation for key, outcome in outcomes.items() if outcome is not None}
 

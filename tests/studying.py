@@ -57,8 +57,9 @@ class Bench:
         """Return the study, opened anew."""
         return open_study("mine", store=store or self.store, folder=self.folder / "params")
 
-    def train_all(self, runs, cache, *, keep):
+    def train_all(self, runs, cache, *, keep, lanes, limit):
         """Hand over an outcome for every run, and failures for those that fail."""
+        del lanes, limit
         assert cache == task_cache(self.store)
         self.trained += [run.identity for run in runs]
         for run in runs:

@@ -114,6 +114,7 @@ def test_the_readme_names_targets_that_exist():
         ((), "-m lstmstudy report --profile=default"),
         (("report", "PROFILE=smoke"), "-m lstmstudy report --profile=smoke"),
         (("report", "ONLY=01_dropout"), "-m lstmstudy report --profile=default --only=01_dropout"),
+        (("report", "SCHEDULER=tcp://h:1"), "-m lstmstudy report --profile=default --scheduler=tcp://h:1"),
         (("plan", "PROFILE=-x"), "-m lstmstudy plan --profile=-x"),
         (("verify",), "-m lstmstudy verify --profile=default --sample=3"),
         (("import", "FILE=my runs.zip"), "-m lstmstudy import -- my runs.zip"),

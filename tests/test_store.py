@@ -280,7 +280,7 @@ def test_a_reader_looks_through_the_folder_once(tmp_path, monkeypatch):
     store = RunStore(tmp_path)
     there, missing = (run_of(waves(), seed=seed) for seed in (0, 1))
     store.save(made_outcome(there.identity, made_result([1.0, 0.5])))
-    calls = {"files": 0, "load": 0}
+    calls = {"_copies": 0, "load": 0}
     for name, method in [(name, getattr(RunStore, name)) for name in calls]:
 
         def counted(self, *arguments, name=name, method=method):
@@ -293,7 +293,7 @@ def test_a_reader_looks_through_the_folder_once(tmp_path, monkeypatch):
         assert outcome(there).identity == there.identity
         with pytest.raises(MissingRunsError, match="A run has no outcome"):
             outcome(missing)
-    assert calls == {"files": 1, "load": 1}
+    assert calls == {"_copies": 1, "load": 1}
 
 
 def test_a_file_under_the_name_of_another_run_is_found_out(store, capsys):

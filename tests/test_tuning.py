@@ -65,9 +65,9 @@ class Trainer:
         self.trained = []
         self.refused = ()  # identities that get no outcome
 
-    def __call__(self, runs, store, cache):
+    def __call__(self, runs, store, cache, known, *, lanes):
         """Save an outcome of each run and return the failures, as `train_missing` does."""
-        del cache
+        del cache, known, lanes
         failures = []
         for run in runs:
             if run.identity in self.refused:
@@ -453,7 +453,7 @@ def test_the_command_hands_on_profile_and_arms(monkeypatch, capsys):
     monkeypatch.setattr(tuning, "tune", lambda *given: calls.append(given) or 1)
     assert main(["tune", "--profile", "mine", "--only", "dropout per=step", "l2"]) == 1
     assert main(["tune"]) == 1
-    assert calls == [("mine", ["dropout per=step", "l2"]), ("default", [])]
+    assert calls == [("mine", ["dropout per=step", "l2"], None), ("default", [], None)]
     monkeypatch.undo()
     assert main(["tune", "--profile", "nobody's"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

@@ -206,8 +206,8 @@ def test_an_exception_in_one_run_is_reported_and_the_others_go_on(trainer, tmp_p
     assert len(lanes.everything) <= 2
 
 
-def test_an_outcome_that_cannot_be_kept_is_reported(trainer, tmp_path):
-    """A full disk at one outcome costs that outcome alone."""
+def test_where_outcomes_cannot_be_kept_nothing_else_is_trained(trainer, tmp_path):
+    """What is raised at a full disk ends the training, and every worker is let go."""
     runs, kept = runs_of(4), []
 
     def keep(outcome):
@@ -215,10 +215,12 @@ def test_an_outcome_that_cannot_be_kept_is_reported(trainer, tmp_path):
             raise OSError("no space left")
         kept.append(outcome.identity)
 
-    failures = train_all(runs, tmp_path, keep=keep, lanes=Lanes(1).factories)
-    assert [(failure.run, failure.reason) for failure in failures] == [(runs[1], "OSError: no space left")]
-    assert len(kept) == 3
-    assert sum(trainer.values()) == 4
+    lanes = Lanes(1)
+    with pytest.raises(OSError, match="no space left"):
+        train_all(runs, tmp_path, keep=keep, lanes=lanes.factories)
+    assert kept == [runs[0].identity]
+    assert sum(trainer.values()) == 2
+    assert all(executor.ended for executor in lanes.everything)
 
 
 def test_an_interruption_lets_every_worker_go(trainer, tmp_path):

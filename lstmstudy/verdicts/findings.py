@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +38,7 @@ from lstmstudy.verdicts.rows import (
     sham_contrasts,
     unit_rows,
 )
-from lstmstudy.verdicts.tables import Tables, read_tables, write_tables
+from lstmstudy.verdicts.tables import TABLES, Tables, read_tables, write_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,12 +61,14 @@ _BESIDE = (
     "build",
     "execution",
     "gaps",
+    "limits",
     "pace",
     "proposal",
     "progress",
     "provenance",
     "results",
     "traceback",
+    "turns",
     "views",
     "__main__",
     "__init__",
@@ -84,11 +87,11 @@ def study_findings(plan: Plan, store: RunStore, outcome: Callable[[Run], Outcome
     stored = store.check(plan.all_runs)
     key = _key(plan, [path.name for path in stored.values()])
     stamp = folder / STAMP
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == key:
-        try:
+    before = _content(stamp).decode(errors="replace").split()
+    if before[:1] == [key]:
+        if before[1:] == [_seal(folder)]:
             return read_findings(folder)
-        except (OSError, ValueError):
-            pass  # deleted or altered: it is computed again
+        print(f"{paths.relative(folder)}/: findings or tables were altered; computed again", file=sys.stderr)
     folder.mkdir(parents=True, exist_ok=True)
     stamp.unlink(missing_ok=True)
     rows, problems = unit_rows(Bench(plan, outcome))
@@ -97,8 +100,26 @@ def study_findings(plan: Plan, store: RunStore, outcome: Callable[[Run], Outcome
     findings = found(plan, tables, problems)
     write_whole(folder / FINDINGS, findings.model_dump_json(indent=1).encode())
     write_whole(folder / SCHEMA, json.dumps(Findings.model_json_schema(), indent=1).encode())
-    write_whole(stamp, key.encode())
+    write_whole(stamp, f"{key} {_seal(folder)}".encode())
     return findings
+
+
+def _seal(folder: Path) -> str:
+    """Return the hash of all that was written into a folder: damaged, or from another study, it is found out."""
+    texts = [
+        f"{name} {hashlib.sha256(_content(folder / name)).hexdigest()}"
+        for name in (FINDINGS, SCHEMA, *TABLES)
+    ]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def _content(path: Path) -> bytes:
+    """Return the bytes of a file, none if it cannot be read."""
+    try:
+        with open_plain(path) as file:
+            return file.read()
+    except OSError:
+        return b""
 
 
 def read_findings(folder: Path) -> Findings:

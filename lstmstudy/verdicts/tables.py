@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 UNITS, RUNS, ARMS, CURVES, COST = "units.csv", "runs.csv", "arms.csv", "curves.csv.gz", "cost.json"
 COLUMNS_OF = "columns.json"  # says what the columns of each table are
+TABLES = (UNITS, RUNS, ARMS, CURVES, COLUMNS_OF, COST)
 PARTS = ("train", "validation", "test")
 COLUMNS = {
     UNITS: {
