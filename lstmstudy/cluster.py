@@ -96,14 +96,14 @@ def _workers(client: distributed.Client, scheduler: str) -> list[str]:
     except TimeoutError:
         raise ParamsError(
             "The scheduler has no workers. Expected some, each started on its machine by "
-            f"`dask worker {scheduler} --nworkers N --nthreads 1`. Received: scheduler={scheduler}"
+            f"`dask worker {scheduler} --host HOST --nworkers N --nthreads 1`. Received: scheduler={scheduler}"
         ) from None
     threads: dict[str, int] = client.nthreads()
     for worker, n_threads in sorted(threads.items()):
         if n_threads > 1:
             raise ParamsError(
                 "A process trains one run at a time, as all of its runs share what it compiled; further threads would "
-                f"wait. Expected `dask worker {scheduler} --nworkers {n_threads} --nthreads 1`. "
+                f"wait. Expected `dask worker {scheduler} --host HOST --nworkers {n_threads} --nthreads 1`. "
                 f"Received: threads={n_threads} of {worker}"
             )
     found: Any = client.get_versions()
