@@ -14,13 +14,13 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from engine import RECIPE, SYLLABLES, WAVES, forced, syllables, train_afresh, waves, write_tuned
+from engine import RECIPE, SYLLABLES, WAVES, forced, stand_in, syllables, train_afresh, waves, write_tuned
 from planning import parameters
 
 from lstmstudy.export import NoModelError, NoScriptError, trained_model, training_script
 from lstmstudy.export.recommended import write_recommended
 from lstmstudy.network import Network
-from lstmstudy.plan import make_plan
+from lstmstudy.plan import make_plan, task_cache
 from lstmstudy.program import limit_threads
 from lstmstudy.runs import Outcome
 from lstmstudy.store import MissingRunsError
@@ -215,6 +215,7 @@ def study(tmp_path, request):
     """Return a plan, outcomes that are trained when they are asked for, and advice for dropout."""
     folder = parameters(tmp_path, PROFILE.format(task=request.param))
     write_tuned(folder, [request.param], "2x4")
+    stand_in(task_cache(tmp_path / "store"), request.param)
     plan, known = make_plan("mine", store=tmp_path / "store", folder=folder), {}
 
     def outcome(run):
