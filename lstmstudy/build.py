@@ -119,7 +119,7 @@ def _build(
     findings = study_findings(plan, store, store.reader(plan.all_runs), folder)
     for problem in findings.problems if only is None else ():  # one chapter trains no other's runs
         print(f"not measured: {problem}", file=sys.stderr)
-    shared = {**code_inputs(), **_environment()}
+    shared = {**code_inputs(), **file_inputs([paths.ROOT / "requirements.lock"])}
     executions = {}
     for name, source in sources.items():
         needed = plan.runs(arms[name])
@@ -278,11 +278,6 @@ def _parameters(plan: Plan) -> str:
     """Return the hash of everything that the profile decides."""
     arms = [repr(arm) for arms in plan.notebooks.values() for arm in arms]
     return text_hash([json.dumps(plan.profile.model_dump(), sort_keys=True), *arms])
-
-
-def _environment() -> dict[str, str]:
-    """Return the hash of the pinned versions."""
-    return file_inputs([paths.ROOT / "requirements.lock"])
 
 
 def writable(folder: Path) -> Path:

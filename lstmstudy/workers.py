@@ -9,7 +9,7 @@ import logging
 import multiprocessing
 import os
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from lstmstudy.limits import UNKNOWN
 from lstmstudy.processes import end_with_parent, interrupts_held, kill_processes
 from lstmstudy.progress import minutes
 from lstmstudy.runs import ENGINE
+from lstmstudy.waiting import Queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 2  # a run whose worker died or hung is tried once more
 _MOST_COMPILED = 40  # structures of one process: TensorFlow keeps what it compiled, about 36 MiB each
-_WORTH_COMPILING = 8  # runs left of a structure that make it pay to compile it on a second lane
 ENVIRONMENT = {  # what TensorFlow must find when it is imported
     "CUDA_VISIBLE_DEVICES": "-1",  # results on machines with and without an accelerator are the same
     "OMP_NUM_THREADS": "1",
@@ -85,7 +85,7 @@ def train_all(
         Exception: Whatever `keep` raises; what cannot be kept is not trained, and workers have ended.
     """
     places = [_Lane(factory) for factory in (lanes or local_lanes())[: max(len(runs), 1)]]
-    training = _Training(_Queue(runs), cache, keep, limit)
+    training = _Training(Queue(runs), cache, keep, limit)
     try:
         training.finish(places)
     except BaseException as stopped:
@@ -113,7 +113,7 @@ class _Flight:
 class _Training:
     """What waits, what is on its way and what failed; `flying` always has the runs that are not kept so far."""
 
-    queue: _Queue
+    queue: Queue
     cache: Path
     keep: Callable[[Outcome], object]
     limit: Callable[[Run], float]
@@ -216,39 +216,6 @@ class _Lane:
         if self.executor is not None:
             with contextlib.suppress(BrokenExecutor):
                 self.executor.shutdown(wait=False, cancel_futures=True)
-
-
-class _Queue:
-    """The runs that wait, by structure."""
-
-    def __init__(self, runs: Sequence[Run]) -> None:
-        self.groups: defaultdict[tuple[Any, ...], list[Run]] = defaultdict(list)
-        self.started: set[tuple[Any, ...]] = set()
-        for run in runs:
-            self.groups[run.group].append(run)
-
-    def take(self, group: tuple[Any, ...] | None, *, alone: bool) -> Run | None:
-        """Return the next run: of the lane's own structure, else of an untouched one, else of the fullest.
-
-        Args:
-            group: The structure that the lane has compiled.
-            alone: Whether no other lane has work; else a few runs are left to the lane that compiled them.
-        """
-        waiting = {key: len(runs) for key, runs in self.groups.items() if runs}
-        if not waiting:
-            return None
-        if group not in waiting:
-            untouched = [key for key in waiting if key not in self.started]
-            group = max(untouched or waiting, key=lambda key: waiting[key])
-            if not (untouched or alone) and waiting[group] < _WORTH_COMPILING:
-                return None
-        self.started.add(group)
-        return self.groups[group].pop(0)
-
-    def put_back(self, run: Run) -> None:
-        """Let a run wait again, first of its structure."""
-        self.groups[run.group].insert(0, run)
-        self.started.discard(run.group)
 
 
 @contextlib.contextmanager

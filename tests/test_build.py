@@ -505,7 +505,7 @@ def test_a_notebook_that_is_none_leaves_the_rest_standing(trained):
 def test_a_run_that_the_machine_ends_is_missing_and_the_rest_goes_on(mine):
     """The run is named on stderr and in the page, its unit enters no number, and the exit code is 1."""
     mine.files("mine")["baseline", "sunspots", 1].unlink()
-    start = "    return _trainer()(run, _task(run.task, cache))\n"
+    start = "    return train_on(run, _task(run.task, cache))\n"
     dies = "    if run.seed == 1 and not run.recipe.techniques:\n        os._exit(9)\n"
     mine.edit("lstmstudy/workers.py", start, f"{dies}{start}")
     before = mine.outcomes()
@@ -524,7 +524,7 @@ def test_a_run_that_the_machine_ends_is_missing_and_the_rest_goes_on(mine):
 
 def change_outcomes(checkout, lines):
     """Let workers change the outcome of a run, or refuse it, by some lines of code."""
-    start = "    return _trainer()(run, _task(run.task, cache))\n"
+    start = "    return train_on(run, _task(run.task, cache))\n"
     checkout.edit("lstmstudy/workers.py", start, f"{lines}{start}")
 
 
@@ -559,7 +559,7 @@ def test_a_report_with_a_technique_that_diverges_is_whole_and_says_so(trained):
     change_outcomes(
         trained,
         "    import dataclasses, numpy as np\n"
-        "    outcome = _trainer()(run, _task(run.task, cache))\n"
+        "    outcome = train_on(run, _task(run.task, cache))\n"
         "    if not any(each.name == 'recurrent_dropout' for each in run.recipe.techniques):\n"
         "        return outcome\n"
         "    ended = lambda curve: np.where(np.arange(len(curve)) < 2, curve, np.nan)\n"
