@@ -65,7 +65,7 @@ class Trainer:
         self.trained = []
         self.refused = ()  # identities that get no outcome
 
-    def __call__(self, runs, store, cache, known, *, lanes):
+    def __call__(self, runs, store, cache, known=(), *, lanes=None):
         """Save an outcome of each run and return the failures, as `train_missing` does."""
         del cache, known, lanes
         failures = []
