@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
 import sys
 from pathlib import Path
 
@@ -31,10 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"stopped: {_GOES_ON}", file=sys.stderr)
         return 130
     except OSError as error:
-        if error.errno not in _REFUSALS:
+        name = error.filename2 or error.filename
+        place = Path(os.fsdecode(name)) if isinstance(name, str | bytes | os.PathLike) else None
+        emptied = isinstance(error, FileNotFoundError) and place and place.is_relative_to(paths.REPORTS)
+        if error.errno not in _REFUSALS and not emptied:  # a folder of ours that somebody deletes meanwhile
             raise
-        place = error.filename2 or error.filename
-        where = f"{paths.relative(Path(place))}: " if isinstance(place, str) else ""
+        where = f"{paths.relative(place)}: " if place else ""
         print(f"stopped: {where}{error.strerror}; {_GOES_ON}", file=sys.stderr)
         return 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import fcntl
 import multiprocessing
 import shutil
@@ -31,7 +32,8 @@ from faults import (
     truncated,
 )
 
-from lstmstudy import workers
+from lstmstudy import paths, workers
+from lstmstudy.__main__ import main
 from lstmstudy.data import open_task
 from lstmstudy.data.cache import cache_path, stored_task
 from lstmstudy.execution import Execution, execute_all
@@ -351,3 +353,39 @@ def _command(process):
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "stopped: No space left on device; "),
+        (
+            OSError(errno.EROFS, "Read-only file system", str(paths.REPORTS / "x" / "report.html")),
+            "stopped: reports/x/report.html: Read-only file system; ",
+        ),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file or directory", paths.REPORTS / "x" / "units.csv"),
+            "stopped: reports/x/units.csv: No such file or directory; ",
+        ),
+    ],
+)
+def test_what_a_machine_refuses_is_one_line(error, line, monkeypatch, capsys):
+    """A full disk, or a folder that somebody deletes, is no mistake of ours that a traceback would lead to."""
+
+    def refused(*_):
+        raise error
+
+    monkeypatch.setattr("lstmstudy.build.build", refused)
+    assert main(["report", "--profile", "smoke"]) == 1
+    assert capsys.readouterr().err.startswith(line)
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch):
+    """A file that is missing elsewhere is one."""
+
+    def mistaken(*_):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "/nowhere")
+
+    monkeypatch.setattr("lstmstudy.build.build", mistaken)
+    with pytest.raises(FileNotFoundError):
+        main(["report", "--profile", "smoke"])
