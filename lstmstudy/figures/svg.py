@@ -18,6 +18,7 @@ _PAINT = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
 _BEFORE_ROOT = re.compile(r"\A.*?(?=<svg\b)", re.DOTALL)  # XML declaration and document type
 _METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 _FAMILIES = re.compile(r"'DejaVu Sans'(?:, [^;\"]*)?")
+_NO_XML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # in a name: no viewer would show the figure
 _GEOMETRY = re.compile(r' (?:d|x|y|transform)="[^"]*"')
 _DPI = 200  # of what is an image inside the SVG
 _PNG_DPI = 130  # sharp enough beside the SVG, at a third of its size again
@@ -42,7 +43,7 @@ def to_svg(figure: Figure, *, title: str) -> str:
         metadata = {"Date": None, "Creator": None, "Title": title}
         figure.savefig(buffer, format="svg", dpi=_DPI, bbox_inches=box, metadata=metadata)
     svg = _METADATA.sub("", _BEFORE_ROOT.sub("", buffer.getvalue()), count=1)
-    svg = _FAMILIES.sub("sans-serif", svg)
+    svg = _FAMILIES.sub("sans-serif", _NO_XML.sub("\N{REPLACEMENT CHARACTER}", svg))
     svg = _GEOMETRY.sub(lambda found: _DECIMALS.sub(r"\1", found[0]), svg)
     return svg.replace("</style>", f"{_rules(svg)}</style>", 1).strip()
 
