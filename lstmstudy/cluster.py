@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 import warnings
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,8 @@ def cluster_lanes(scheduler: str) -> Iterator[list[Callable[[], Executor]]]:
     """
     client = _connected(scheduler)
     try:
-        yield [_Lane(client, scheduler, worker) for worker in _workers(client, scheduler)]
+        tasks = _Tasks(client)
+        yield [_Lane(client, tasks, scheduler, worker) for worker in _workers(client, scheduler)]
     finally:
         with contextlib.suppress(TimeoutError):
             client.close(timeout=_CONNECTING)
@@ -120,12 +122,29 @@ def _workers(client: distributed.Client, scheduler: str) -> list[str]:
     return sorted(threads)
 
 
+class _Tasks:
+    """The data of tasks, each sent to the cluster once; its workers hand them on to each other."""
+
+    def __init__(self, client: distributed.Client) -> None:
+        self.client = client
+        self.sent: dict[str, distributed.Future[Task]] = {}  # by content
+        self.one_at_a_time = threading.Lock()
+
+    def of(self, run: Run, cache: Path) -> distributed.Future[Task]:
+        """Return the data of a run, sent again if every worker that had them is gone."""
+        with self.one_at_a_time:
+            there = self.sent.get(run.content)
+            if there is None or there.cancelled():
+                (there,) = self.client.scatter([open_task(run.task, cache)], hash=False, timeout=_PATIENCE)
+                self.sent[run.content] = there
+            return there
+
+
 class _Lane:
     """A factory of executors that send runs to one worker."""
 
-    def __init__(self, client: distributed.Client, scheduler: str, worker: str) -> None:
-        self.client, self.scheduler, self.worker = client, scheduler, worker
-        self.sent: distributed.Future[Reply] | None = None  # the run that is out
+    def __init__(self, client: distributed.Client, tasks: _Tasks, scheduler: str, worker: str) -> None:
+        self.client, self.tasks, self.scheduler, self.worker = client, tasks, scheduler, worker
         self.used = False
 
     def __call__(self) -> Executor:
@@ -134,74 +153,23 @@ class _Lane:
         self.used = True
         return executor
 
-    def train(self, run: Run, cache: Path) -> Outcome:
-        """Have a run trained, and return its outcome; a worker gets the data of a task once, when it needs them.
-
-        Raises:
-            TrainingError: If the run itself failed.
-            LanesLostError: If the cluster failed, or a worker refuses to train.
-        """
-        reply = self._ask(run, None)
-        if reply.lacks_task:
-            reply = self._ask(run, open_task(run.task, cache))
-        if reply.refusal:
-            raise LanesLostError(f"{reply.refusal} of {reply.worker}")
-        if reply.outcome is None:
-            raise TrainingError(reply.failure)
-        return reply.outcome
-
-    def _ask(self, run: Run, task: Task | None) -> Reply:
-        import distributed
-
-        try:
-            self.sent = self.client.submit(
-                train_there,
-                run,
-                run.decisive,
-                task,
-                workers=[self.worker],
-                allow_other_workers=True,
-                pure=False,  # a run that is sent again is trained again
-            )
-            reply = self._answer(self.sent)
-            self.sent = None  # lets the cluster forget it
-        except (MemoryError, LanesLostError):
-            raise
-        except distributed.KilledWorker as error:
-            raise TrainingError(f"{error.allowed_failures + 1} workers ended on it") from None
-        except distributed.CancelledError:
-            raise LanesLostError(self._lost("The scheduler went away, or forgot what it was sent.")) from None
-        except Exception as error:
-            raise LanesLostError(self._lost(f"Dask failed ({_first_line(error)}).")) from error
-        self.worker = reply.worker
-        return reply
-
-    def _answer(self, sent: distributed.Future[Reply]) -> Reply:
-        while True:
-            try:
-                return sent.result(timeout=_PATIENCE)
-            except TimeoutError:
-                self._look_around()
-
-    def _look_around(self) -> None:
-        """Raise a LanesLostError if nobody is left who could train, and a TimeoutError if the scheduler is silent."""
-        asked: Any = self.client.scheduler
-        if not self.client.sync(asked.ncores, callback_timeout=_PATIENCE):
-            raise LanesLostError(self._lost("No worker is left."))
-
-    def _lost(self, what: str) -> str:
-        return f"{what} Expected a scheduler and workers that stay. Received: scheduler={self.scheduler}"
-
     def refresh(self) -> None:
         """Restart the worker's process if a nanny watches over it: TensorFlow never gives back what it compiled."""
         known = self.client.scheduler_info()["workers"].get(self.worker)
         if known is not None and known["nanny"]:
             self.client.restart_workers([self.worker], timeout=_PATIENCE, raise_for_error=False)
 
-    def cancel(self) -> None:
-        """Take back the run that is out, if there is one; its worker ends it for nobody."""
-        if self.sent is not None:
-            self.sent.cancel()
+    def look_around(self) -> None:
+        """Raise a TimeoutError if nobody is left who could train, or the scheduler is silent."""
+        asked: Any = self.client.scheduler
+        if not self.client.sync(asked.ncores, callback_timeout=_PATIENCE):
+            raise TimeoutError
+
+    def lost(self, what: str) -> LanesLostError:
+        """Return the error that says what happened to the cluster."""
+        return LanesLostError(
+            f"{what} Expected a scheduler and workers that stay. Received: scheduler={self.scheduler}"
+        )
 
 
 class TrainingError(RuntimeError):
@@ -214,22 +182,83 @@ class _Waiting(ThreadPoolExecutor):
     def __init__(self, lane: _Lane, *, fresh: bool) -> None:
         super().__init__(1)
         self.lane, self.fresh = lane, fresh
+        self.sent: distributed.Future[Reply] | None = None  # the run that is out
+        self.ended = False
 
     def submit(self, work: Any, run: Run, cache: Path) -> Future[Outcome]:  # type: ignore[override]
         """Send a run; what a worker of this machine would do with it is not asked."""
         del work
         return super().submit(self._train, run, cache)
 
-    def _train(self, run: Run, cache: Path) -> Outcome:
-        if self.fresh:
-            self.fresh = False
-            self.lane.refresh()
-        return self.lane.train(run, cache)
-
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End, and take back what is out."""
-        self.lane.cancel()
+        """End, and take back the run that is out; its worker finishes it for nobody."""
+        self.ended = True
+        if self.sent is not None:
+            self.sent.cancel()
         super().shutdown(wait=wait, cancel_futures=cancel_futures)
+
+    def _train(self, run: Run, cache: Path) -> Outcome:
+        """Have a run trained.
+
+        Raises:
+            MemoryError: If the worker has too little.
+            TrainingError: If the run itself failed.
+            LanesLostError: If the cluster failed, or a worker refuses to train.
+        """
+        from distributed import CancelledError, KilledWorker
+
+        try:
+            if self.fresh:
+                self.fresh = False
+                self.lane.refresh()
+            reply = self._ask(run, cache)
+        except (MemoryError, LanesLostError):
+            raise
+        except KilledWorker as error:
+            raise TrainingError(f"{error.allowed_failures + 1} workers ended on it") from None
+        except CancelledError:
+            raise self.lane.lost("The scheduler went away.") from None
+        except TimeoutError:
+            raise self.lane.lost("No worker is left, or the scheduler is silent.") from None
+        except Exception as error:
+            raise self.lane.lost(f"Dask failed ({_first_line(error)}).") from error
+        self.lane.worker = reply.worker
+        if reply.refusal:
+            raise LanesLostError(f"{reply.refusal} of {reply.worker}")
+        if reply.outcome is None:
+            raise TrainingError(reply.failure)
+        return reply.outcome
+
+    def _ask(self, run: Run, cache: Path) -> Reply:
+        from distributed import CancelledError
+
+        while True:
+            try:
+                self.sent = self.lane.client.submit(
+                    train_there,
+                    run,
+                    run.decisive,
+                    self.lane.tasks.of(run, cache),
+                    workers=[self.lane.worker],
+                    allow_other_workers=True,
+                    pure=False,  # a run that is sent again is trained again
+                )
+                reply = self._answer(self.sent)
+            except (
+                CancelledError
+            ):  # by us, with the scheduler, or as the data were lost with their last worker
+                if self.ended or self.lane.client.status != "running":
+                    raise
+            else:
+                self.sent = None  # lets the cluster forget it
+                return reply
+
+    def _answer(self, sent: distributed.Future[Reply]) -> Reply:
+        while True:
+            try:
+                return sent.result(timeout=_PATIENCE)
+            except TimeoutError:
+                self.lane.look_around()
 
 
 def _first_line(error: BaseException) -> str:

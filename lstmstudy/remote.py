@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lstmstudy.runs import Outcome, Run
 
 _ALONE = threading.Lock()  # runs share what a process compiled, so that it trains one at a time
-_TASKS: dict[str, Task] = {}  # what this process was sent, by content
 
 
 @dataclass(frozen=True)
@@ -30,25 +29,23 @@ class Reply:
     Attributes:
         worker: Address of the worker that answers.
         outcome: The outcome, if it was trained.
-        lacks_task: Whether the data must be sent along.
         refusal: Why this worker trains nothing for the one who asks, as far as "Received: ...".
         failure: What training raised, in a line.
     """
 
     worker: str
     outcome: Outcome | None = None
-    lacks_task: bool = False
     refusal: str = ""
     failure: str = ""
 
 
-def train_there(run: Run, decisive: dict[str, Any], task: Task | None) -> Reply:
+def train_there(run: Run, decisive: dict[str, Any], task: Task) -> Reply:
     """Train a run in this worker process, if its identity is the same here.
 
     Args:
         run: What to train.
         decisive: What its identity counts where it comes from.
-        task: The data, or None if this process was sent them before.
+        task: The data.
 
     Raises:
         MemoryError: If there is too little memory for it.
@@ -61,14 +58,10 @@ def train_there(run: Run, decisive: dict[str, Any], task: Task | None) -> Reply:
         _note_code()
         if differing := _differing(decisive, run.decisive):
             return Reply(worker, refusal=f"{_ONE_CODE} Received: {', '.join(differing)}")
-        if task is not None:
-            _TASKS[task.content] = task
-        if run.content not in _TASKS:
-            return Reply(worker, lacks_task=True)
         if strange := _prepare():
             return Reply(worker, refusal=f"{_ENGINE_FIRST} Received: {', '.join(strange)}")
         try:
-            return Reply(worker, train_on(run, _TASKS[run.content]))
+            return Reply(worker, train_on(run, task))
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever one run raises, the others go on

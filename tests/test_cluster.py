@@ -262,8 +262,8 @@ def test_a_lost_scheduler_is_one_line_and_the_next_training_does_the_rest(tmp_pa
     finally:
         running.end()
     assert str(lost.value) == (
-        "Stopped: 2 of 3 runs are trained and stored; the same command goes on. The scheduler went away, or forgot what it was "
-        f"sent. Expected a scheduler and workers that stay. Received: scheduler={running.address}"
+        "Stopped: 2 of 3 runs are trained and stored; the same command goes on. The scheduler went away. "
+        f"Expected a scheduler and workers that stay. Received: scheduler={running.address}"
     )
     missing = [
         run for run in runs if run.identity not in RunStore(store.folder).check(r.identity for r in runs)
@@ -356,7 +356,7 @@ def test_when_the_last_worker_is_gone_training_stops(small, tmp_path, monkeypatc
     worker, task = small.worker(), stand_in(tmp_path, "sunspots")
     with cluster_lanes(small.address) as lanes:
         worker.kill()
-        with pytest.raises(ParamsError, match=r"No worker is left\. .* Received: scheduler="):
+        with pytest.raises(ParamsError, match=r"No worker is left, .* Received: scheduler="):
             train_missing([run_of(task)], RunStore(tmp_path / "store"), tmp_path, lanes=lanes)
 
 
