@@ -162,7 +162,8 @@ class Torture:
         if reports:
             shutil.rmtree(copy.root / REPORT)
         place.rename(kept)
-        room = sum(path.stat().st_size for path in kept.rglob("*") if path.is_file()) // 1024 + 60
+        pages = sum(-(-path.stat().st_size // 4096) for path in kept.rglob("*") if path.is_file())
+        room = 4 * pages + 60
         with mounted(place, options.format(room=room)):
             shutil.copytree(kept, place, dirs_exist_ok=True)
             finished = copy.report()
@@ -209,7 +210,7 @@ class Torture:
         path = copy.root / "lstmstudy" / "workers.py"
         sound = path.read_text(encoding="utf-8")
         copy.edit("lstmstudy/workers.py", TRAIN, f"{UNLUCKY}{lines}{TRAIN}")
-        copy.edit("lstmstudy/limits.py", "_LEAST = 600.0", "_LEAST = 30.0")
+        copy.edit("lstmstudy/limits.py", "_LEAST = 600.0", "_LEAST = 60.0")
         finished = copy.report()
         path.write_text(sound, encoding="utf-8")
         missing = [line for line in finished.stderr.splitlines() if line.startswith("missing: ")]
