@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from lstmstudy.runs import Outcome, Run
 
 _CONNECTING = 10  # seconds to reach the scheduler, and for the first worker to be there
-_PATIENCE = (
-    30  # seconds after which a run that is out is asked about; a nanny needs five to restart its worker
-)
+_PATIENCE = 30  # seconds between two looks at a run that is out; a nanny needs five to restart its worker
+_LONGEST = 200  # characters of Dask's own words
 
 
 def lanes_at(scheduler: str | None) -> contextlib.AbstractContextManager[list[Callable[[], Executor]]]:
@@ -75,7 +74,7 @@ def _connected(scheduler: str) -> distributed.Client:
             return distributed.Client(scheduler, timeout=_CONNECTING, set_as_default=False)
     except (OSError, ValueError, TypeError, ImportError) as error:
         raise ParamsError(
-            f"No Dask scheduler answers there ({_first_line(error)}). Expected the address that `dask scheduler` "
+            f"No Dask scheduler answers there ({_told(error)}). Expected the address that `dask scheduler` "
             f"prints, such as tcp://127.0.0.1:8786. Received: scheduler={scheduler}"
         ) from None
 
@@ -221,7 +220,7 @@ class _Waiting(ThreadPoolExecutor):
         except TimeoutError:
             raise self.lane.lost("No worker is left, or the scheduler is silent.") from None
         except Exception as error:
-            raise self.lane.lost(f"Dask failed ({_first_line(error)}).") from error
+            raise self.lane.lost(f"Dask failed ({_told(error)}).") from error
         self.lane.worker = reply.worker
         if reply.refusal:
             raise LanesLostError(f"{reply.refusal} of {reply.worker}")
@@ -261,5 +260,6 @@ class _Waiting(ThreadPoolExecutor):
                 self.lane.look_around()
 
 
-def _first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")
+def _told(error: BaseException) -> str:
+    """Return what an error says as a part of a line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST].rstrip(": ")
