@@ -13,6 +13,7 @@ from lstmstudy.params import ParamsError
 from lstmstudy.plan import make_plan
 from lstmstudy.store import RunStore, is_whole
 from lstmstudy.strict_yaml import shown
+from lstmstudy.untrusted import open_plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +76,7 @@ def import_runs(archive: Path, *, store: Path = paths.STORE) -> int:
     """
     taken, known, refused = 0, 0, 0
     try:
-        with zipfile.ZipFile(archive) as source:
+        with open_plain(archive) as file, zipfile.ZipFile(file) as source:
             entries = source.infolist()
             if len(entries) > _MOST:
                 raise ParamsError(
@@ -112,7 +113,7 @@ def _read(source: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes | None:
     """Return the bytes of an entry if they are those that its name promises."""
     try:
         with source.open(entry) as file:
-            data = file.read(_LARGEST + 1)
-    except (zipfile.BadZipFile, EOFError, RuntimeError, ValueError):
+            data = file.read(entry.file_size + 1)
+    except Exception:  # noqa: BLE001 - a damaged archive can fail anywhere in its reader
         return None
     return data if is_whole(entry.filename, data) else None

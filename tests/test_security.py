@@ -31,6 +31,7 @@ from lstmstudy.execution import Execution
 from lstmstudy.params import load_profile
 from lstmstudy.provenance import FILE as PROVENANCE
 from lstmstudy.report.difference import write_difference
+from lstmstudy.sharing import import_runs
 from lstmstudy.store import RunStore, file_name
 from lstmstudy.strict_yaml import ParamsError, read_mapping
 from lstmstudy.study import open_study
@@ -304,6 +305,32 @@ def test_a_file_is_opened_without_waiting(kind, tmp_path):
     (tmp_path / "plain").write_bytes(b"abc")
     with open_plain(tmp_path / "plain") as file:
         assert file.read() == b"abc"
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_an_archive_of_runs_from_elsewhere_brings_runs_or_nothing(method, tmp_path, capsys):
+    """Damaged, lying, foreign and badly named entries are refused by name; the others are taken, and nothing else is written."""
+    data = RunStore(tmp_path / "made").save(made_outcome(IDENTITY, made_result([3.0, 1.0]))).read_bytes()
+    good, lying = file_name(IDENTITY, data), file_name("2e" * 32, data)
+    bad = {f"../../{good}": data, "/tmp/x.npz": data, "x.npz": b"x", f"{good}\n": data, "a/": b""}  # noqa: S108
+    packed = archive(method, **{lying: data, good: data, **bad})
+    broken = bytearray(packed)
+    start = packed.index(lying.encode()) + len(lying)
+    broken[start + 20 : start + 60] = b"\xff" * 40
+    store = tmp_path / "in" / "store"
+    (tmp_path / "runs.zip").write_bytes(broken)
+    assert import_runs(tmp_path / "runs.zip", store=store) == 1
+    assert tree(tmp_path / "in") == ["store", f"store/{good}"]
+    said = capsys.readouterr()
+    assert said.out == f"runs.zip: 1 runs taken, 0 were there, {1 + len(bad)} refused\n"
+    assert len(said.err.splitlines()) == 1 + len(bad)
+    assert RunStore(store).load(IDENTITY) is not None
+    for kind in KINDS:
+        special(kind, tmp_path / f"{kind}.zip", tmp_path / "absent")
+        with pytest.raises(ParamsError, match="no archive of runs"):
+            import_runs(tmp_path / f"{kind}.zip", store=store)
 
 
 # Names.
