@@ -314,7 +314,14 @@ def test_an_archive_of_runs_from_elsewhere_brings_runs_or_nothing(method, tmp_pa
     """Damaged, lying, foreign and badly named entries are refused by name; the others are taken, and nothing else is written."""
     data = RunStore(tmp_path / "made").save(made_outcome(IDENTITY, made_result([3.0, 1.0]))).read_bytes()
     good, lying = file_name(IDENTITY, data), file_name("2e" * 32, data)
-    bad = {f"../../{good}": data, "/tmp/x.npz": data, "x.npz": b"x", f"{good}\n": data, "a/": b""}  # noqa: S108
+    bad = {
+        file_name("../../evil", data): data,
+        f"../../{good}": data,
+        "/tmp/x.npz": data,
+        "x.npz": b"x",
+        f"{good}\n": data,
+        "a/": b"",
+    }  # noqa: S108
     packed = archive(method, **{lying: data, good: data, **bad})
     broken = bytearray(packed)
     start = packed.index(lying.encode()) + len(lying)
