@@ -317,11 +317,11 @@ def test_an_archive_of_runs_from_elsewhere_brings_runs_or_nothing(method, tmp_pa
     bad = {
         file_name("../../evil", data): data,
         f"../../{good}": data,
-        "/tmp/x.npz": data,
+        "/x.npz": data,
         "x.npz": b"x",
         f"{good}\n": data,
         "a/": b"",
-    }  # noqa: S108
+    }
     packed = archive(method, **{lying: data, good: data, **bad})
     broken = bytearray(packed)
     start = packed.index(lying.encode()) + len(lying)
