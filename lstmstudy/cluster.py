@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _CONNECTING = 10  # seconds to reach the scheduler, and for the first worker to be there
 _PATIENCE = 30  # seconds between two looks at a run that is out; a nanny needs five to restart its worker
+_SENT = 4  # times that a run is sent if its data are lost with its workers, as often as Dask itself tries it
 _LONGEST = 200  # characters of Dask's own words
 
 
@@ -211,10 +212,10 @@ class _Waiting(ThreadPoolExecutor):
                 self.fresh = False
                 self.lane.refresh()
             reply = self._ask(run, cache)
-        except (MemoryError, LanesLostError):
+        except (MemoryError, TrainingError, LanesLostError):
             raise
         except KilledWorker as error:
-            raise TrainingError(f"{error.allowed_failures + 1} workers ended on it") from None
+            raise TrainingError(f"workers ended on it {error.allowed_failures + 1} times") from None
         except CancelledError:
             raise self.lane.lost("The scheduler went away.") from None
         except TimeoutError:
@@ -231,7 +232,7 @@ class _Waiting(ThreadPoolExecutor):
     def _ask(self, run: Run, cache: Path) -> Reply:
         from distributed import CancelledError
 
-        while True:
+        for _ in range(_SENT):
             try:
                 self.sent = self.lane.client.submit(
                     train_there,
@@ -251,6 +252,7 @@ class _Waiting(ThreadPoolExecutor):
             else:
                 self.sent = None  # lets the cluster forget it
                 return reply
+        raise TrainingError(f"workers ended on it {_SENT} times")
 
     def _answer(self, sent: distributed.Future[Reply]) -> Reply:
         while True:

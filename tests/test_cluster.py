@@ -32,6 +32,7 @@ from lstmstudy.data.own.task import prepare_own
 from lstmstudy.missing import TrainingStoppedError, train_missing
 from lstmstudy.params import ParamsError
 from lstmstudy.store import RunStore, result_digest
+from lstmstudy.workers import Failure
 
 SMALL = dataclasses.replace(RECIPE, layers=1)
 OTHER = dataclasses.replace(SMALL, width=5)  # a structure of its own
@@ -412,3 +413,18 @@ def test_the_command_hands_on_the_address(monkeypatch, capsys):
         capsys.readouterr().err.splitlines()
         == ["No Dask scheduler answers there. Received: scheduler=tcp://h:1"] * 2
     )
+
+
+def test_a_run_that_kills_every_worker_is_reported(small, tmp_path, monkeypatch):
+    """It is not tried forever, though the data that went down with the workers can always be sent again."""
+
+    def die(*_):
+        os._exit(1)
+
+    monkeypatch.setattr(cluster, "train_there", die)
+    monkeypatch.setattr(cluster, "_SENT", 2)
+    small.worker("--nthreads", "1", "--nanny")
+    run = run_of(stand_in(tmp_path, "sunspots"))
+    with cluster_lanes(small.address) as lanes:
+        failures = train_missing([run], RunStore(tmp_path / "store"), tmp_path, lanes=lanes)
+    assert failures == [Failure(run, "TrainingError: workers ended on it 2 times")]
