@@ -152,7 +152,10 @@ def _build(
     for problem in wrong:
         print(problem, file=sys.stderr)
     if only is None:
-        lines = [*verdict_lines(findings), *(plain(inline_html(each)) for each in in_short(findings))]
+        lines = [
+            *verdict_lines(findings),
+            *(printable(plain(inline_html(each))) for each in in_short(findings)),
+        ]
     else:
         lines = [plain(inline_html(each)) for one in chapters for each in said(one.notebook)]
     print("\n".join(f"  {line}" for line in lines))
@@ -227,7 +230,7 @@ def _execute(executions: dict[str, Execution]) -> dict[str, str | None]:
     for name, error in execute_all(stale):
         errors[name] = error
         if error:
-            print(f"{name}: failed in {error}", file=sys.stderr)
+            print(printable(f"{name}: failed in {error}"), file=sys.stderr)
     return errors
 
 
