@@ -18,6 +18,7 @@ from lstmstudy.params import ParamsError
 from lstmstudy.plan import COMPARISON, METHODS, Plan, make_plan, task_cache
 from lstmstudy.progress import minutes
 from lstmstudy.store import MissingRunsError, RunStore
+from lstmstudy.strict_yaml import printable
 from lstmstudy.turns import turn
 from lstmstudy.verdicts.words import verdict_lines
 from lstmstudy.workers import Failure, local_lanes
