@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 KILLS = {"build": 12, "worker": 20, "kernel": 18}
 TRAIN = "    return train_on(run, _task(run.task, cache))\n"
-UNLUCKY = "    if run.seed == 1 and not run.recipe.techniques:\n"
+UNLUCKY = "    if run.seed == 1 and not run.recipe.techniques and run.recipe.learning_rate == 0.003:\n"
 HUNGRY = {
     "numpy": "        import numpy as np\n        np.ones(1 << 50)\n",
     "TensorFlow": "        import tensorflow as tf\n        tf.zeros([1 << 45])\n",
