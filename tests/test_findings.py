@@ -166,7 +166,7 @@ def test_everything_that_a_notebook_shows_is_tested_here(bench):
 def test_arms_that_a_profile_lacks_are_told_in_words(bench):
     """A finding about arms that are not there is a sentence, in a figure's place too."""
     empty = bench.study.ablate()
-    assert bench.study.arms("zoneout") == bench.study.tuned("zoneout") == bench.study.design("combined") == ()
+    assert bench.study.arms("zoneout") == bench.study.tuned("zoneout") == ()
     for find in (
         findings.technique_effects,
         findings.dose_responses,
