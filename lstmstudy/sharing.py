@@ -93,7 +93,7 @@ def import_runs(archive: Path, *, store: Path = paths.STORE) -> int:
                 else:
                     write_whole(store / entry.filename, data)
                     taken += 1
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:  # the last: a later version of zip
         raise ParamsError(
             f"{archive.name}: this is no archive of runs ({error}). Expected what `make export FILE=...` wrote. "
             f"Received: FILE={shown(str(archive))}"

@@ -18,7 +18,7 @@ import numpy as np
 
 from lstmstudy import paths
 from lstmstudy.runs import Outcome, Result
-from lstmstudy.untrusted import open_plain, read_arrays
+from lstmstudy.untrusted import plain_bytes, read_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -80,7 +80,7 @@ class RunStore:
         if path is None:
             return None
         try:
-            return _read(identity, _content(path))
+            return _read(identity, plain_bytes(path))
         except (ValueError, KeyError, TypeError, RecursionError):  # whole, but not written by us
             self._set_aside(path)
             del self._verified[identity]
@@ -105,7 +105,7 @@ class RunStore:
     def record(self, identity: str) -> dict[str, Any] | None:
         """Return only how a stored run came about, without reading its arrays."""
         path = self._verified.get(identity) or self.files().get(identity)
-        data = b"" if path is None else _content(path)
+        data = b"" if path is None else plain_bytes(path)
         if path is None or not is_whole(path.name, data):
             return None  # `check` names a damaged file
         try:
@@ -148,7 +148,7 @@ class RunStore:
         """Whether a file is what its name says; else name it and set it aside."""
         if self._verified.get(identity) == path:
             return True
-        if is_whole(path.name, _content(path)):
+        if is_whole(path.name, plain_bytes(path)):
             self._verified[identity] = path
             return True
         self._set_aside(path)
@@ -163,15 +163,6 @@ class RunStore:
             f"{paths.relative(path)} is damaged: it was set aside as {aside.name}, and its run is trained again.",
             file=sys.stderr,
         )
-
-
-def _content(path: Path) -> bytes:
-    """Return the bytes of a file, none if it cannot be read."""
-    try:
-        with open_plain(path) as file:
-            return file.read()
-    except OSError:
-        return b""
 
 
 def file_name(identity: str, data: bytes) -> str:

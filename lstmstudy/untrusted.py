@@ -36,6 +36,15 @@ def open_plain(path: Path) -> io.BufferedReader:
     return io.BufferedReader(file)
 
 
+def plain_bytes(path: Path) -> bytes:
+    """Return the bytes of a file, none if it cannot be read."""
+    try:
+        with open_plain(path) as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
 def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 

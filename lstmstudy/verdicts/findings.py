@@ -17,7 +17,7 @@ from lstmstudy.plan import COMPARISON
 from lstmstudy.source import source_digest
 from lstmstudy.stats.calibration import Pool, Rate, power, sham_rates, sign_flip_rate
 from lstmstudy.stats.sign_flips import ALPHA
-from lstmstudy.untrusted import open_plain
+from lstmstudy.untrusted import open_plain, plain_bytes
 from lstmstudy.verdicts.bench import Bench
 from lstmstudy.verdicts.compared import MARGIN, advice_found, costs_found, finite_mean, techniques_found
 from lstmstudy.verdicts.contrasts import Judgement, contrast_found, finite_or_none
@@ -87,7 +87,7 @@ def study_findings(plan: Plan, store: RunStore, outcome: Callable[[Run], Outcome
     stored = store.check(plan.all_runs)
     key = _key(plan, [path.name for path in stored.values()])
     stamp = folder / STAMP
-    before = _content(stamp).decode(errors="replace").split()
+    before = plain_bytes(stamp).decode(errors="replace").split()
     if before[:1] == [key]:
         if before[1:] == [_seal(folder)]:
             return read_findings(folder)
@@ -107,19 +107,10 @@ def study_findings(plan: Plan, store: RunStore, outcome: Callable[[Run], Outcome
 def _seal(folder: Path) -> str:
     """Return the hash of all that was written into a folder: damaged, or from another study, it is found out."""
     texts = [
-        f"{name} {hashlib.sha256(_content(folder / name)).hexdigest()}"
+        f"{name} {hashlib.sha256(plain_bytes(folder / name)).hexdigest()}"
         for name in (FINDINGS, SCHEMA, *TABLES)
     ]
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()
-
-
-def _content(path: Path) -> bytes:
-    """Return the bytes of a file, none if it cannot be read."""
-    try:
-        with open_plain(path) as file:
-            return file.read()
-    except OSError:
-        return b""
 
 
 def read_findings(folder: Path) -> Findings:
