@@ -9,12 +9,14 @@ import re
 import runpy
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 from engine import RECIPE, SYLLABLES, WAVES, forced, stand_in, syllables, train_afresh, waves, write_tuned
+from faults import emptied, flipped, truncated
 from planning import parameters
 
 from lstmstudy.export import NoModelError, NoScriptError, trained_model, training_script
@@ -279,6 +281,26 @@ def test_validation_chooses_the_seed_and_nothing_is_written_twice(study, tmp_pat
     (place / "model.json").unlink()
     write_recommended(plan, findings, outcome, tmp_path)
     assert (place / "model.json").exists()
+
+
+@pytest.mark.parametrize("name", ["model.keras", "data.npz"])
+@pytest.mark.parametrize("harm", [flipped, truncated, emptied, Path.unlink])
+@pytest.mark.parametrize("study", ["sunspots"], indirect=True)
+def test_a_damaged_file_is_told_and_written_again(study, harm, name, tmp_path, capsys):
+    """What the folder says of its bytes is looked at by the next build; a script that somebody edited stays."""
+    plan, outcome, findings = study
+    (place,) = write_recommended(plan, findings, outcome, tmp_path)
+    x = np.zeros((1, *keras.saving.load_model(place / "model.keras").input_shape[1:]))
+    before = keras.saving.load_model(place / "model.keras")(x), (place / "data.npz").read_bytes()
+    harm(place / name)
+    write_recommended(plan, findings, outcome, tmp_path)
+    assert capsys.readouterr().err.endswith(f"sunspots/: {name} altered; written again\n")
+    np.testing.assert_array_equal(keras.saving.load_model(place / "model.keras")(x), before[0])
+    assert (place / "data.npz").read_bytes() == before[1]
+    (place / "train.py").write_text("mine", encoding="utf-8")
+    write_recommended(plan, findings, outcome, tmp_path)
+    assert (place / "train.py").read_text(encoding="utf-8") == "mine"
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("study", ["sunspots"], indirect=True)

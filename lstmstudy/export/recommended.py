@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmstudy import paths
 from lstmstudy.atomic import write_whole
 from lstmstudy.data.own.task import lasting_name
 from lstmstudy.export.lines import NoScriptError
 from lstmstudy.export.script import training_script
 from lstmstudy.source import source_digest
 from lstmstudy.store import MissingRunsError
+from lstmstudy.untrusted import plain_bytes
 from lstmstudy.verdicts.compared import in_words
 
 if TYPE_CHECKING:
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 FOLDER = "recommended"  # beside the report, with a folder for each task
 MODEL, FACTS, DATA = "model.keras", "model.json", "data.npz"
 TRAIN, PREDICT = "train.py", "predict.py"
+_DIGESTS = "sha256"  # the fact that tells a damaged file from a whole one
 _TEMPLATE = Path(__file__).parent / "template" / PREDICT
 _MODULES = tuple(f"{__package__}.{name}" for name in ("lines", "recommended", "script", "stock", "trained"))
 
@@ -48,7 +53,7 @@ class _Chosen:
 def write_recommended(
     plan: Plan, findings: Findings, outcome: Callable[[Run], Outcome], folder: Path
 ) -> list[Path]:
-    """Write what is recommended for each task, where it is not written already, and return the folders.
+    """Write what is recommended for each task, where it is not there and whole, and return the folders.
 
     Each has ``model.keras``, ``model.json`` (scale, names of columns and classes, recipe and test error of the
     run), ``data.npz`` (windows and targets in the unit of the table), ``predict.py`` and ``train.py``. What no
@@ -96,12 +101,14 @@ def _chosen(plan: Plan, arm: Arm, task: str, outcome: Callable[[Run], Outcome]) 
 def _write(plan: Plan, chosen: _Chosen, place: Path) -> None:
     """Write one folder, its facts last: they say that all the rest is there."""
     key = {"run": chosen.run.identity, "made_by": source_digest(_MODULES), "arm": in_words(chosen.arm)}
-    try:
-        known = json.loads((place / FACTS).read_bytes())
-        if all(known.get(name) == value for name, value in key.items()):
+    known = _known(place)
+    if all(known.get(name) == value for name, value in key.items()):
+        altered = [
+            name for name, digest in _digests(place).items() if known.get(_DIGESTS, {}).get(name) != digest
+        ]
+        if not altered:
             return
-    except (OSError, ValueError):
-        pass
+        print(f"{paths.relative(place)}/: {' and '.join(altered)} altered; written again", file=sys.stderr)
     place.mkdir(parents=True, exist_ok=True)
     for name in (FACTS, MODEL, DATA, PREDICT, TRAIN):  # what else lies there is the user's
         (place / name).unlink(missing_ok=True)
@@ -120,8 +127,22 @@ def _write(plan: Plan, chosen: _Chosen, place: Path) -> None:
         write_whole(place / TRAIN, script.encode())
     except NoScriptError:  # the chapter of the technique shows what it takes
         pass
-    facts = {**key, "needs": needs, **_facts(chosen, info, fold)}
+    facts = {**key, "needs": needs, **_facts(chosen, info, fold), _DIGESTS: _digests(place)}
     write_whole(place / FACTS, (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def _known(place: Path) -> dict[str, Any]:
+    """Return the facts of a folder; none if it has none that can be read."""
+    try:
+        known = json.loads(plain_bytes(place / FACTS))
+    except ValueError:
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _digests(place: Path) -> dict[str, str]:
+    """Return the hashes of what nobody edits; the scripts may be, and stay so."""
+    return {name: hashlib.sha256(plain_bytes(place / name)).hexdigest() for name in (MODEL, DATA)}
 
 
 def _write_model(chosen: _Chosen, info: TaskInfo, place: Path) -> list[str]:
