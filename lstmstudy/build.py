@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lstmstudy.runs import Outcome, Run
     from lstmstudy.verdicts.document import Findings
 
-_VANISHED = "vanished from reports/store/, which somebody else empties; the same command trains them again"
+_VANISHED = "vanished from reports/store/, which somebody empties; the same command trains what is missing"
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,10 @@ def _build(
     failures = train_announced(state, store, scheduler)
     if state.missing:
         state = state_of(state.runs, store)
-    if vanished := len({run.identity for run in state.missing} - {each.run.identity for each in failures}):
-        print(f"missing: {vanished} runs were stored and {_VANISHED}", file=sys.stderr)
+    failed = {each.run.identity for each in failures}
+    if gone := [Failure(run, f"it {_VANISHED}") for run in state.missing if run.identity not in failed]:
+        print(f"missing: {len(gone)} runs were stored and {_VANISHED}", file=sys.stderr)
+        failures = [*failures, *gone]  # no notebook trains them: two would at once
 
     findings = study_findings(plan, store, store.reader(plan.all_runs), folder)
     for problem in findings.problems if only is None else ():  # one chapter trains no other's runs

@@ -88,10 +88,10 @@ class Small(Checkout):
         """Build the report of the small study."""
         return self.study("report", "--profile", "small", *words)
 
-    def begin(self):
+    def begin(self, *words):
         """Start to build it, and keep what it says."""
         return subprocess.Popen(
-            [sys.executable, "-m", "lstmstudy", "report", "--profile", "small"],
+            [sys.executable, "-m", "lstmstudy", "report", "--profile", "small", *words],
             cwd=self.root,
             env=self.environment,
             stdout=subprocess.PIPE,

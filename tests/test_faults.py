@@ -150,6 +150,25 @@ def test_altered_findings_or_tables_are_told_and_made_again(harms, built, study)
         assert (study.root / REPORT / name).read_bytes() == (built.root / REPORT / name).read_bytes()
 
 
+def test_a_store_that_somebody_empties_is_told_and_no_notebook_trains_what_is_gone(study):
+    """The runs are named as missing; two notebooks that need one would else train it at the same time."""
+    forgotten(study)
+    building = study.begin(*CHAPTER)
+    assert wait_until(lambda: len(study.outcomes()) >= 2)
+    gone = set()
+    for path in study.store.glob("*.npz"):
+        path.unlink()
+        gone.add(path.name.partition("-")[0])
+    _, error = building.communicate(timeout=120)
+    assert building.returncode == 1
+    assert f"missing: {len(gone)} runs were stored and vanished from reports/store/" in error
+    stored = [name.partition("-")[0] for name in study.outcomes()]
+    assert stored
+    assert not gone & set(stored)
+    assert len(set(stored)) == len(stored)
+    assert "it vanished from reports/store/" in study.page("01_dropout", "small")
+
+
 def test_a_second_build_waits_for_the_first(study):
     """It says so in a line, and goes on as soon as the other has ended."""
     with (study.root / REPORT / ".turn").open("w") as lock:

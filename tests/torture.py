@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 KILLS = {"build": 12, "worker": 20, "kernel": 18}
-TRAIN = "    return train_on(run, _task(run.task, cache))\n"
+TRAIN = "    return _trainer()(run, task)\n"
 UNLUCKY = "    if run.seed == 1 and not run.recipe.techniques and run.recipe.learning_rate == 0.003:\n"
 HUNGRY = {
     "numpy": "        import numpy as np\n        np.ones(1 << 50)\n",
@@ -315,6 +315,9 @@ def faults(torture: Torture) -> dict[str, Callable[[], Iterator[Tried]]]:
         "runs.csv with a run less": lambda: torture.damaged_report("runs.csv", a_line_less, altered),
         "an executed notebook truncated": lambda: torture.damaged_report(notebook, truncated, executed),
         "that of another chapter": lambda: torture.damaged_report(notebook, of_another_chapter, executed),
+        "a recommended network altered": lambda: torture.damaged_report(
+            "recommended/sunspots/model.keras", flipped, r"recommended/sunspots/: model\.keras altered"
+        ),
         "the report truncated": lambda: torture.damaged_report("report.html", truncated, ""),
         "a clock that goes backwards": torture.clock,
     }
