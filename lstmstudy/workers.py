@@ -96,7 +96,7 @@ def train_all(
         raise
     finally:
         for lane in places:
-            lane.close()
+            lane.close(wait=True)  # an executor that is still closing can disturb the end of this process
     return training.failures
 
 
@@ -204,7 +204,7 @@ class _Lane:
 
     def renew(self) -> None:
         """Forget an executor whose worker died or grew large; the next run gets a fresh one."""
-        self.close()
+        self.close(wait=False)
         self.executor = self.group = None
         self.compiled = 0
 
@@ -212,10 +212,11 @@ class _Lane:
         """End the worker at once, whatever it trains; an executor without processes goes on."""
         kill_processes(self.executor)
 
-    def close(self) -> None:
+    def close(self, *, wait: bool) -> None:
+        """Let the worker end once it has nothing to do."""
         if self.executor is not None:
             with contextlib.suppress(BrokenExecutor):
-                self.executor.shutdown(wait=False, cancel_futures=True)
+                self.executor.shutdown(wait=wait, cancel_futures=True)
 
 
 @contextlib.contextmanager

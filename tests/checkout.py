@@ -27,6 +27,11 @@ FOLDERS = ("lstmstudy", "notebooks", "params")
 FILES = ("requirements.lock", "CITATION.cff")
 MARK = "CHECKOUT_UNDER_TEST"  # an environment variable by which the processes of a copy are found
 LEFT_OUT = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+LEFT_AWAY = (
+    "keras.Sequential",
+    "semantics_card(",
+    "cost_table(",
+)  # cells that take long, or show measured seconds
 PLANNED = """
 import json, sys
 from lstmstudy.plan import make_plan
@@ -193,21 +198,35 @@ def shipped(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Checkout, subprocess.CompletedProcess[str]]]:
     """Return a checkout with the smoke study as it is shipped, built once, and what the command said; read only."""
-    root = tmp_path_factory.mktemp("shipped") / "checkout"
-    fresh = _fresh(root)
-    shutil.copy(paths.PARAMS / "smoke.yaml", fresh.root / "params")
+    fresh = Checkout(copy_sources(tmp_path_factory.mktemp("shipped") / "checkout"))
     yield fresh, fresh.report()
     _end(fresh)
 
 
-def _fresh(root: Path) -> Checkout:
+def copy_sources(root: Path) -> Path:
+    """Copy what a build needs of this checkout, in which nothing was trained, and return the folder."""
     for name in FOLDERS:
         shutil.copytree(paths.ROOT / name, root / name, ignore=LEFT_OUT)
     for name in FILES:
         shutil.copy(paths.ROOT / name, root)
-    (root / "params" / "smoke.yaml").write_text(SMOKE, encoding="utf-8")
     (root / "reports").mkdir()
-    return Checkout(root)
+    return root
+
+
+def leave_away(notebook: Path, *words: str) -> None:
+    """Take the cells out of a notebook in which one of some words stands."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    kept = [cell for cell in content["cells"] if not any(word in "".join(cell["source"]) for word in words)]
+    notebook.write_text(json.dumps({**content, "cells": kept}), encoding="utf-8")
+
+
+def _fresh(root: Path) -> Checkout:
+    """Return a checkout with the small smoke study, whose notebooks lack what takes long."""
+    fresh = Checkout(copy_sources(root))
+    (root / "params" / "smoke.yaml").write_text(SMOKE, encoding="utf-8")
+    for path in (root / "notebooks").glob("[0-9]*.ipynb"):
+        leave_away(path, *LEFT_AWAY)
+    return fresh
 
 
 def _own(source: Checkout, root: Path) -> Iterator[Checkout]:

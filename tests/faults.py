@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import shutil
 import subprocess
@@ -13,9 +12,8 @@ import time
 from typing import TYPE_CHECKING, ClassVar
 
 import psutil
-from checkout import FILES, FOLDERS, LEFT_OUT, Checkout, wait_until
+from checkout import LEFT_AWAY, LEFT_OUT, Checkout, copy_sources, leave_away, wait_until
 
-from lstmstudy import paths
 from lstmstudy.techniques.technique import Technique
 
 if TYPE_CHECKING:
@@ -33,11 +31,6 @@ training: {epochs: 3, batch_size: 32, learning_rate: 0.003}
 grids: {dropout: {rate: [0.3], per: [step]}}
 """
 REPORT = "reports/small"  # what the study becomes
-LEFT_AWAY = (
-    "keras.Sequential",
-    "semantics_card(",
-    "cost_table(",
-)  # cells that take long, or show measured seconds
 CLOCK = """\
 import time
 
@@ -139,20 +132,10 @@ class Small(Checkout):
 
 def small(root: Path) -> Small:
     """Return a checkout of the small study in which nothing was trained."""
-    for name in FOLDERS:
-        shutil.copytree(paths.ROOT / name, root / name, ignore=LEFT_OUT)
-    for name in FILES:
-        shutil.copy(paths.ROOT / name, root)
+    copy_sources(root)
     for path in (root / "notebooks").glob("*.ipynb"):
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-        kept = [
-            cell
-            for cell in notebook["cells"]
-            if not any(word in "".join(cell["source"]) for word in LEFT_AWAY)
-        ]
-        path.write_text(json.dumps({**notebook, "cells": kept}), encoding="utf-8")
+        leave_away(path, *LEFT_AWAY)
     (root / "params" / "small.yaml").write_text(STUDY, encoding="utf-8")
-    (root / "reports").mkdir()
     return Small(root)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from checkout import leave_away
 
 from lstmstudy import paths
 from lstmstudy.__main__ import main
@@ -115,15 +116,6 @@ def with_cell(checkout, name, source):
     notebook["cells"].insert(2, {**cell, "source": source})
     path.write_text(json.dumps(notebook), encoding="utf-8")
     return before
-
-
-def keep_cells(checkout, name, wanted):
-    """Leave only some cells in a notebook: one that loads no TensorFlow, or draws nothing, is executed in no time."""
-    path = checkout.root / "notebooks" / f"{name}.ipynb"
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    kept = [cell for cell in notebook["cells"] if wanted(cell)]
-    assert 2 < len(kept) < len(notebook["cells"])
-    path.write_text(json.dumps({**notebook, "cells": kept}), encoding="utf-8")
 
 
 def test_the_smoke_study_ends_in_a_report(smoke):
@@ -324,7 +316,6 @@ def continued(planned, tmp_path_factory, wait):
     """Return a study of one's own that was killed, damaged and continued, and what was seen of it."""
     checkout = planned.copy(tmp_path_factory.mktemp("mine") / "checkout")
     (checkout.root / "params" / "mine.yaml").write_text(MINE, encoding="utf-8")
-    keep_cells(checkout, "01_dropout", lambda cell: "plain-keras" not in cell["metadata"].get("tags", []))
     seen = {"planned": checkout.missing("mine")}
     building = checkout.started("report", "--profile", "mine")
     seen["began"] = wait(lambda: len(checkout.outcomes()) >= 4)
@@ -421,8 +412,7 @@ def test_edited_code_of_a_layer_retrains_what_it_concerns(mine):
         "99_comparison": 17,
         "all": 32,
     }
-    shows = ("show(", "say(")
-    keep_cells(mine, "01_dropout", lambda cell: not any(word in "".join(cell["source"]) for word in shows))
+    leave_away(mine.root / "notebooks" / "01_dropout.ipynb", "show(", "say(")
     before = mine.outcomes()
     finished = mine.study("report", "--profile", "mine", "--only", "01_dropout")
     assert (finished.returncode, finished.stderr) == (0, "")

@@ -324,12 +324,12 @@ def spawned():
 
 def test_an_interruption_waits_for_no_run_that_takes_long(tmp_path):
     """A worker in the middle of a run ends at once; until then it hears nothing of Ctrl-C, from its first moment on."""
-    found, blocked = [], []
+    found, blocked = set(), []
     slow = Slow(1, multiprocessing.get_context("spawn"))
 
     def keep(_):
-        found.extend(spawned())
-        status = Path(f"/proc/{found[0].pid}/status")
+        found.update(spawned())  # the saving that is interrupted is done again
+        status = Path(f"/proc/{min(found, key=lambda process: process.pid).pid}/status")
         if status.exists():
             blocked.append(int(re.search(r"SigBlk:\s*(\w+)", status.read_text(encoding="ascii"))[1], 16))
         raise KeyboardInterrupt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 from collections import Counter
 
@@ -193,19 +194,25 @@ def test_every_figure_is_shown_with_what_it_finds(name):
         assert last.value.func.id in {"show", "say"}
 
 
-def copied(name, tmp_path):
-    """Return what the plain Keras cells of a notebook define."""
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    """Return a function from a notebook to what its plain Keras cells define; they are executed once."""
     from lstmstudy.program import limit_threads
 
     limit_threads()  # as everything else in this process that trains
-    cells = [cell.source for cell in code_cells(name) if PLAIN in tags(cell)]
-    assert cells
-    names = {}
-    if any("study." in source for source in cells):
-        names["study"] = open_study("smoke", store=tmp_path)
-    for source in cells:
-        exec(source, names)  # noqa: S102 - our own cells
-    return names
+
+    @functools.cache
+    def defined(name):
+        cells = [cell.source for cell in code_cells(name) if PLAIN in tags(cell)]
+        assert cells
+        names = {}
+        if any("study." in source for source in cells):
+            names["study"] = open_study("smoke", store=tmp_path_factory.mktemp(name))
+        for source in cells:
+            exec(source, names)  # noqa: S102 - our own cells
+        return names
+
+    return defined
 
 
 def network(*techniques, info=SUNSPOTS):
@@ -259,27 +266,27 @@ def assert_same_dropping(model, study, name, per):
             assert len(steps) == (12 if per == "step" else 1)
 
 
-def test_the_plain_network_is_the_baseline(tmp_path):
+def test_the_plain_network_is_the_baseline(copied):
     """00: with the same weights the lines to copy predict what the study's baseline predicts."""
-    model = copied("00_overfitting", tmp_path)["model"]
+    model = copied("00_overfitting")["model"]
     assert_same_function(model, network())
     assert model.optimizer.learning_rate.numpy() == pytest.approx(WIDE.learning_rate)
 
 
 @pytest.mark.parametrize(("variable", "per"), [("per_step", "step"), ("per_sequence", "sequence")])
-def test_plain_dropout_is_the_studys_dropout(tmp_path, variable, per):
+def test_plain_dropout_is_the_studys_dropout(copied, variable, per):
     """01: both forms compute the study's function, and drop at the same places with masks of the same life."""
-    model = copied("01_dropout", tmp_path)[variable]
+    model = copied("01_dropout")[variable]
     study = network(Dropout(0.3, per=per))
     assert_same_function(model, study)
     assert_same_dropping(model, study, "dropout", per)
 
 
-def test_plain_recurrent_dropout_is_the_studys_variational_form(tmp_path):
+def test_plain_recurrent_dropout_is_the_studys_variational_form(copied):
     """02: Keras's argument drops the state of both layers by one mask for all steps, as the study's hook does."""
     import keras
 
-    model = copied("02_recurrent_variational_dropout", tmp_path)["variational"]
+    model = copied("02_recurrent_variational_dropout")["variational"]
     study = network(RecurrentDropout(0.3, form="sequence"))
     assert_same_function(model, study)
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
@@ -296,9 +303,9 @@ def test_plain_recurrent_dropout_is_the_studys_variational_form(tmp_path):
         layer.cell.reset_recurrent_dropout_mask()
 
 
-def test_the_studys_layers_serve_in_a_plain_model(tmp_path):
+def test_the_studys_layers_serve_in_a_plain_model(copied):
     """02: the model with the study's own layers is the baseline at inference, and drops per step in training."""
-    model = copied("02_recurrent_variational_dropout", tmp_path)["per_step"]
+    model = copied("02_recurrent_variational_dropout")["per_step"]
     assert_same_function(model, network())
     first, second = (layer for layer in model.layers if type(layer).__name__ == "LSTM")
     for layer, form in ((first, "step"), (second, "candidate")):
@@ -314,9 +321,9 @@ def test_the_studys_layers_serve_in_a_plain_model(tmp_path):
 @pytest.mark.parametrize(
     ("variable", "technique"), [("zoned", Zoneout(0.15, 0.05)), ("weight_dropped", WeightDrop(0.5))]
 )
-def test_zoneout_and_weight_drop_serve_in_a_plain_model(tmp_path, variable, technique):
+def test_zoneout_and_weight_drop_serve_in_a_plain_model(copied, variable, technique):
     """02: both models compute the study's function, with its hooks in both layers at the same strengths."""
-    model = copied("02_recurrent_variational_dropout", tmp_path)[variable]
+    model = copied("02_recurrent_variational_dropout")[variable]
     study = network(technique)
     assert_same_function(model, study)
     layers = [layer for layer in model.layers if type(layer).__name__ == "LSTM"]
@@ -336,9 +343,9 @@ def test_zoneout_and_weight_drop_serve_in_a_plain_model(tmp_path, variable, tech
         ("recurrent_batch_normalized", RecurrentBatchNorm()),
     ],
 )
-def test_plain_normalization_is_the_studys(tmp_path, variable, technique):
+def test_plain_normalization_is_the_studys(copied, variable, technique):
     """03: with the same weights every model predicts what the study's network predicts, in training mode too."""
-    model = copied("03_normalization", tmp_path)[variable]
+    model = copied("03_normalization")[variable]
     study = network(technique)
     # Running statistics have seen nothing: inside the cell signals are weak.
     assert_same_function(model, study, scale=1.0 if technique.name == "recurrent_batch_norm" else 0.4)
@@ -347,9 +354,9 @@ def test_plain_normalization_is_the_studys(tmp_path, variable, technique):
     np.testing.assert_allclose(model(x, training=True).numpy(), expected, atol=1e-5)
 
 
-def test_plain_noise_on_the_inputs_is_jitter(tmp_path):
+def test_plain_noise_on_the_inputs_is_jitter(copied):
     """07: at inference the models are the baseline; in training the noise has the spread that is written."""
-    names = copied("07_augmentation", tmp_path)
+    names = copied("07_augmentation")
     info = CATALOG["digits_rows"]
     for variable in ("noisy", "augmented"):
         assert_same_function(names[variable], network(info=info), info)
@@ -367,11 +374,11 @@ def test_plain_noise_on_the_inputs_is_jitter(tmp_path):
         }
 
 
-def test_plain_ensembles_predict_what_the_studys_do(tmp_path):
+def test_plain_ensembles_predict_what_the_studys_do(copied):
     """08: the mean of members, the averaged weights, the cycles, and the mean over dropout's masks."""
     from lstmstudy.stats.ensembles import combined
 
-    names = copied("08_ensembles", tmp_path)
+    names = copied("08_ensembles")
     member, other = names["member"], names["other"]
     assert any(
         (mine != theirs).any() for mine, theirs in zip(member.get_weights(), other.get_weights(), strict=True)
@@ -393,11 +400,11 @@ def test_plain_ensembles_predict_what_the_studys_do(tmp_path):
     assert np.abs(names["monte_carlo"](x) - names["monte_carlo"](x)).max() > 1e-3
 
 
-def test_plain_splits_are_the_studys(tmp_path):
+def test_plain_splits_are_the_studys(copied):
     """09: targets, scikit-learn's splits and the purged block are those that are trained; windows never reach forward."""
     from lstmstudy.data.schemes import development, splits
 
-    names = copied("09_validation_schemes", tmp_path)
+    names = copied("09_validation_schemes")
     info = CATALOG["stationary_series"]
     targets = names["targets"]
     np.testing.assert_array_equal(targets, development(len(names["series"]), 100, info))
@@ -420,11 +427,11 @@ def test_plain_splits_are_the_studys(tmp_path):
     assert names["x_train"].shape == (len(names["train"]), info.window)
 
 
-def test_the_plain_bundle_is_the_studys(tmp_path):
+def test_the_plain_bundle_is_the_studys(copied):
     """10: the same function, dropout at the same places, the same price, clipping and patience."""
     import keras
 
-    names = copied("10_combined", tmp_path)
+    names = copied("10_combined")
     model = names["model"]
     bundle = load_technique("bundle").grid
     (rate,), (price,), (patience,), (norm,) = (bundle[key] for key in ("rate", "l2", "patience", "norm"))
@@ -444,11 +451,11 @@ def test_the_plain_bundle_is_the_studys(tmp_path):
     )
 
 
-def test_plain_early_stopping_keeps_the_epoch_of_the_reading(tmp_path):
+def test_plain_early_stopping_keeps_the_epoch_of_the_reading(copied):
     """05: what Keras restores after `fit` is what the study reads from the same validation errors."""
     from lstmstudy.readings import Validation, read
 
-    names = copied("05_early_stopping", tmp_path)
+    names = copied("05_early_stopping")
     model, history, stop, fold = (names[name] for name in ("model", "history", "stop", "fold"))
     assert stop.restore_best_weights
     errors = np.array(history.history["val_mse"])
