@@ -212,13 +212,14 @@ def test_what_is_no_single_fit_has_no_script(name):
         training_script(recipe, SYLLABLES, profile="mine", arm="x", reading="selected")
 
 
-@pytest.fixture
-def study(tmp_path, request):
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, request):
     """Return a plan, outcomes that are trained when they are asked for, and advice for dropout."""
-    folder = parameters(tmp_path, PROFILE.format(task=request.param))
+    root = tmp_path_factory.mktemp("study")
+    folder = parameters(root, PROFILE.format(task=request.param))
     write_tuned(folder, [request.param], "2x4")
-    stand_in(task_cache(tmp_path / "store"), request.param)
-    plan, known = make_plan("mine", store=tmp_path / "store", folder=folder), {}
+    stand_in(task_cache(root / "store"), request.param)
+    plan, known = make_plan("mine", store=root / "store", folder=folder), {}
 
     def outcome(run):
         if run.identity not in known:
