@@ -319,7 +319,12 @@ def test_a_run_whose_saving_was_interrupted_is_saved_all_the_same(tmp_path):
 
 def spawned():
     """Return the processes that this one spawned."""
-    return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def test_an_interruption_waits_for_no_run_that_takes_long(tmp_path):
