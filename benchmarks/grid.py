@@ -47,7 +47,7 @@ def run_of(task: str, arm: str, seed: int, width: int = WIDTH, epochs: int = EPO
 
 def write_work(task: str, seed: int, path: Path) -> None:
     """Write what the other sides need to do the same work: data, first weights and the order of batches."""
-    from lstmstudy.network import Network
+    from lstmstudy.training.network import Network
 
     run, opened = run_of(task, "none", seed), task_of(task)
     network = Network(run.recipe, opened.info)

@@ -23,8 +23,8 @@ from table import Row, machine, written
 
 from lstmstudy import paths
 from lstmstudy.runs import ENGINE
-from lstmstudy.store import RunStore
-from lstmstudy.workers import local_lanes, train_all, train_here
+from lstmstudy.store.outcomes import RunStore
+from lstmstudy.workers.pool import local_lanes, train_all, train_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

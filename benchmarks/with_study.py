@@ -22,7 +22,7 @@ def run(task: str, arm: str, seed: int, **size: int) -> dict[str, Any]:
     import psutil
     from grid import CACHE, run_of
 
-    from lstmstudy.workers import train_here
+    from lstmstudy.workers.pool import train_here
 
     outcome = train_here(run_of(task, arm, seed, **size), CACHE)
     curves, metric = outcome.result.curves, outcome.result.metric
@@ -42,7 +42,7 @@ def epochs(task: str, width: int, steps: int = 0, repeats: int = 20) -> dict[str
     import tensorflow as tf
     from grid import run_of, task_of
 
-    from lstmstudy.program import Program
+    from lstmstudy.training.program import Program
 
     recipe, opened = run_of(task, "none", 1, width=width).recipe, task_of(task)
     part, info = opened.folds[0].train, opened.info
@@ -95,7 +95,7 @@ def product(repeats: int = 20, inner: int = 1000) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    from lstmstudy.program import limit_threads
+    from lstmstudy.training.program import limit_threads
 
     limit_threads()
     serve(work=work, run=run, epochs=epochs, product=product)

@@ -48,7 +48,7 @@ from .findings import verdict_table as verdict_table
 from .findings import weight_changes as weight_changes
 from .findings import weight_table as weight_table
 from .proposal.new import new_profile as new_profile
-from .study import open_study as open_study
+from .study.study import open_study as open_study
 from .techniques import Dropout as Dropout
 from .techniques import EarlyStopping as EarlyStopping
 from .techniques import RecurrentDropout as RecurrentDropout

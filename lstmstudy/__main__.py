@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from lstmstudy import paths
-from lstmstudy.params import ParamsError
-from lstmstudy.processes import stop_once
+from lstmstudy.params.profile import ParamsError
+from lstmstudy.workers.processes import stop_once
 
 _GOES_ON = "everything trained so far is stored, and the same command goes on from there"
 _REFUSALS = {  # what a machine says that takes no more, or will not let us; any other error is a mistake of ours
@@ -128,25 +128,25 @@ def _new(given: argparse.Namespace) -> int:
 
 
 def _verify(given: argparse.Namespace) -> int:
-    from lstmstudy.verify import verify
+    from lstmstudy.verification.verify import verify
 
     return verify(given.profile, given.sample)
 
 
 def _rerun(given: argparse.Namespace) -> int:
-    from lstmstudy.verify import rerun
+    from lstmstudy.verification.verify import rerun
 
     return rerun(given.run, given.profile)
 
 
 def _export(given: argparse.Namespace) -> int:
-    from lstmstudy.sharing import export_runs
+    from lstmstudy.store.sharing import export_runs
 
     return export_runs(given.profile, given.archive)
 
 
 def _import(given: argparse.Namespace) -> int:
-    from lstmstudy.sharing import import_runs
+    from lstmstudy.store.sharing import import_runs
 
     return import_runs(given.archive)
 

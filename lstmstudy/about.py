@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lstmstudy.plan import Plan
     from lstmstudy.runs import Run
     from lstmstudy.verdicts.document import Findings
-    from lstmstudy.workers import Failure
+    from lstmstudy.workers.pool import Failure
 
 
 def about_report(

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
-from lstmstudy.cluster import lanes_at
 from lstmstudy.execution import Execution, code_inputs, execute_all, file_inputs, text_hash
 from lstmstudy.gaps import recipe_name
-from lstmstudy.missing import given_up, train_missing
-from lstmstudy.pace import expected_seconds
-from lstmstudy.params import ParamsError
+from lstmstudy.params.profile import ParamsError
+from lstmstudy.parsing.strict_yaml import printable
 from lstmstudy.plan import COMPARISON, METHODS, Plan, make_plan, task_cache
-from lstmstudy.progress import minutes
-from lstmstudy.store import MissingRunsError, RunStore
-from lstmstudy.strict_yaml import printable
-from lstmstudy.turns import turn
+from lstmstudy.store.outcomes import MissingRunsError, RunStore
+from lstmstudy.store.turns import turn
 from lstmstudy.verdicts.words import verdict_lines
-from lstmstudy.workers import Failure, local_lanes
+from lstmstudy.workers.cluster import lanes_at
+from lstmstudy.workers.missing import given_up, train_missing
+from lstmstudy.workers.pace import expected_seconds
+from lstmstudy.workers.pool import Failure, local_lanes
+from lstmstudy.workers.progress import minutes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
-from lstmstudy.atomic import write_whole
-from lstmstudy.processes import end_with_parent, interrupts_held, kill_processes
 from lstmstudy.source import code_digest
+from lstmstudy.store.atomic import write_whole
+from lstmstudy.workers.processes import end_with_parent, interrupts_held, kill_processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lstmstudy.plan import Plan
     from lstmstudy.runs import Run
-    from lstmstudy.workers import Failure
+    from lstmstudy.workers.pool import Failure
 
 EVERY = "every recipe"
 UNKNOWN = "not trained"  # by an interrupted build, or in another profile's place

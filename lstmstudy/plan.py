@@ -6,30 +6,31 @@ import functools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from lstmstudy import params, paths
+from lstmstudy import paths
 from lstmstudy.arms import Arm, Unit
 from lstmstudy.claims.arms import claim_arms
 from lstmstudy.data import open_task
 from lstmstudy.data.own.task import prepare_own
 from lstmstudy.data.ucr import prepare_ucr
-from lstmstudy.design import design_arms, load_design
-from lstmstudy.grids import load_technique, search_title, settings_of
+from lstmstudy.params.design import design_arms, load_design
+from lstmstudy.params.grids import load_technique, search_title, settings_of
+from lstmstudy.params.profile import grid_of, load_profile
+from lstmstudy.params.search import ends, entry_key
+from lstmstudy.params.tuned import load_tuned
+from lstmstudy.parsing.sections import placed
 from lstmstudy.recipe import Recipe
 from lstmstudy.runs import Run
-from lstmstudy.search import ends, entry_key
-from lstmstudy.sections import placed
 from lstmstudy.techniques import TECHNIQUES
-from lstmstudy.tuned import load_tuned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from lstmstudy.data import Task
-    from lstmstudy.params import Profile
-    from lstmstudy.search import Entry
+    from lstmstudy.params.profile import Profile
+    from lstmstudy.params.search import Entry
+    from lstmstudy.params.tuned import Best, Tuned
     from lstmstudy.techniques import Technique
-    from lstmstudy.tuned import Best, Tuned
 
 BASELINE = "baseline"
 OVERFITTING = "00_overfitting"  # needs the baseline alone
@@ -91,7 +92,7 @@ class Plan:
         Raises:
             ParamsError: If a point cannot be trained with the profile's network and training.
         """
-        grid = params.grid_of(self.profile, technique, self.folder)
+        grid = grid_of(self.profile, technique, self.folder)
         with placed(self.place(technique)):
             return tuple(self.arm(settings) for settings in grid)
 
@@ -116,7 +117,7 @@ class Plan:
 
     def ensemble(self, technique: str) -> Arm:
         """Return an ensemble of tuned baselines, as the first point of a technique's grid makes it."""
-        settings = params.grid_of(self.profile, technique, self.folder)[0]
+        settings = grid_of(self.profile, technique, self.folder)[0]
         control = self.tuned_baseline
         return replace(
             control,
@@ -289,7 +290,7 @@ def make_plan(profile: str, *, store: Path = paths.STORE, folder: Path = paths.P
     Raises:
         ParamsError: If anything in the parameters is wrong.
     """
-    checked, cache = params.load_profile(profile, folder), task_cache(store)
+    checked, cache = load_profile(profile, folder), task_cache(store)
     own = [prepare_own(checked.task, paths.ROOT, cache)] if checked.task is not None else []
     if checked.ucr is not None:
         own.append(prepare_ucr(checked.ucr, cache, f"{paths.relative(folder / f'{profile}.yaml')}: ucr"))

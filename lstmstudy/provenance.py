@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lstmstudy import paths
-from lstmstudy.atomic import write_whole
 from lstmstudy.execution import text_hash
+from lstmstudy.store.atomic import write_whole
 from lstmstudy.verdicts.tables import COST, RUNS
 
 if TYPE_CHECKING:

@@ -25,13 +25,13 @@ CORE = (
     "lstmstudy.layers.lstm",
     "lstmstudy.layers.cell_hook",
     "lstmstudy.layers.recurrence",
-    "lstmstudy.network",
-    "lstmstudy.program",
+    "lstmstudy.training.network",
+    "lstmstudy.training.program",
+    "lstmstudy.training.staging",
+    "lstmstudy.training.trajectory",
+    "lstmstudy.training.train",
     "lstmstudy.stages",
-    "lstmstudy.trajectory",
-    "lstmstudy.training",
-    "lstmstudy.recipe",  # says which runs share a compiled epoch
-    "lstmstudy.techniques.technique",  # says which settings are values of it
+    "lstmstudy.recipe",  # says which runs share a compiled epoch, and which settings are values of it
 )
 # What changes the last bits of a result. Code of LLVM's first level runs as fast as that of its third here, and
 # compiles in six sevenths of the time; a processor without vectors of 512 bits takes those that it has.

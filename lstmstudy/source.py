@@ -69,7 +69,7 @@ def source_digest(modules: Sequence[str]) -> str:
     A file of this package is read once per process, any other one at every call.
 
     Args:
-        modules: Dotted names such as ``"lstmstudy.training"``; their order does not count.
+        modules: Dotted names such as ``"lstmstudy.training.train"``; their order does not count.
     """
     lines = [f"{module} {_module_digest(module)}" for module in sorted(set(modules))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -11,26 +11,26 @@ import numpy as np
 
 from lstmstudy import paths
 from lstmstudy.build import state_of, train_announced, writable
-from lstmstudy.grids import load_technique
+from lstmstudy.params.grids import load_technique
+from lstmstudy.params.search import FIRST_SEED, draw, drawn, ends, entry_key, rounded
+from lstmstudy.params.tuned import BASELINE, Found, Trained, Trial, best_of, load_tuned, save_tuned
+from lstmstudy.parsing.sections import placed, unknown
+from lstmstudy.parsing.strict_yaml import ParamsError, shown
 from lstmstudy.plan import make_plan
 from lstmstudy.readings import read
-from lstmstudy.search import FIRST_SEED, draw, drawn, ends, entry_key, rounded
-from lstmstudy.sections import placed, unknown
-from lstmstudy.store import RunStore
+from lstmstudy.store.outcomes import RunStore
 from lstmstudy.streams import generator
-from lstmstudy.strict_yaml import ParamsError, shown
 from lstmstudy.techniques import TECHNIQUES
-from lstmstudy.tuned import BASELINE, Found, Trained, Trial, best_of, load_tuned, save_tuned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lstmstudy.data import TaskInfo
+    from lstmstudy.params.search import Entry, SearchRange
     from lstmstudy.plan import Plan
     from lstmstudy.readings import Validation
     from lstmstudy.runs import Run
-    from lstmstudy.search import Entry, SearchRange
     from lstmstudy.techniques import Technique
 
 _STREAMS = 0  # the seed from which every search draws

@@ -11,13 +11,13 @@ from lstmstudy.data import CATALOG, Fold, Part, Task, TaskInfo
 from lstmstudy.data.cache import cache_path, write_task
 from lstmstudy.data.folds import forecasting_folds
 from lstmstudy.data.task import digest, fold_arrays
-from lstmstudy.grids import load_technique
+from lstmstudy.params.grids import load_technique
+from lstmstudy.params.search import Tuning, drawn, ends, entry_key
+from lstmstudy.params.tuned import Found, Trained, Trial, Tuned, save_tuned
 from lstmstudy.readings import Validation, kept_epochs
 from lstmstudy.recipe import Recipe
 from lstmstudy.runs import Outcome, Result, Run
-from lstmstudy.search import Tuning, drawn, ends, entry_key
 from lstmstudy.techniques import TECHNIQUES, Dropout, RecurrentDropout
-from lstmstudy.tuned import Found, Trained, Trial, Tuned, save_tuned
 
 RECIPE = Recipe(layers=2, width=4, epochs=3, batch_size=8, learning_rate=0.01)
 ON = {  # one arm for each form of each technique that changes training
@@ -111,7 +111,7 @@ def run_of(task, recipe=RECIPE, *, fold=0, seed=0):
 
 def train_afresh(task, recipe=RECIPE, *, fold=0, seed=0):
     """Train a run now, whatever was trained before, and return its result."""
-    from lstmstudy.training import train
+    from lstmstudy.training.train import train
 
     return train(run_of(task, recipe, fold=fold, seed=seed), task).result
 

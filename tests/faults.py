@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import psutil
 from checkout import LEFT_AWAY, LEFT_OUT, Checkout, copy_sources, leave_away, wait_until
 
-from lstmstudy.techniques.technique import Technique
+from lstmstudy.recipe import Technique
 
 if TYPE_CHECKING:
     import signal

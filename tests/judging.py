@@ -14,11 +14,11 @@ from engine import classification_task, forecasting_task, made_result, write_tun
 
 from lstmstudy import paths
 from lstmstudy.data import CATALOG
-from lstmstudy.params import load_profile
+from lstmstudy.params.profile import load_profile
 from lstmstudy.plan import Plan
 from lstmstudy.runs import Outcome
 from lstmstudy.stats import calibration
-from lstmstudy.store import MissingRunsError, RunStore
+from lstmstudy.store.outcomes import MissingRunsError, RunStore
 from lstmstudy.verdicts.bench import Bench
 from lstmstudy.verdicts.findings import _overlap
 from lstmstudy.verdicts.judging import claims_found

@@ -9,7 +9,7 @@ from engine import write_tuned
 
 from lstmstudy import paths
 from lstmstudy.data import CATALOG, Task
-from lstmstudy.params import ParamsError, load_profile
+from lstmstudy.params.profile import ParamsError, load_profile
 from lstmstudy.plan import Plan
 
 SHIPPED = (

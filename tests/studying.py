@@ -13,8 +13,8 @@ from engine import made_outcome, made_result, stand_in, write_tuned
 
 from lstmstudy import paths
 from lstmstudy.plan import task_cache
-from lstmstudy.study import open_study
-from lstmstudy.workers import Failure
+from lstmstudy.study.study import open_study
+from lstmstudy.workers.pool import Failure
 
 PROFILE = """\
 tasks: [sunspots, digits_rows]
@@ -83,7 +83,7 @@ def curves_of(run):
 def bench(tmp_path, monkeypatch):
     """Return a bench whose study trains on it."""
     made = Bench(tmp_path)
-    monkeypatch.setattr("lstmstudy.missing.train_all", made.train_all)
+    monkeypatch.setattr("lstmstudy.workers.missing.train_all", made.train_all)
     return made
 
 

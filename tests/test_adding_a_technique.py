@@ -18,8 +18,8 @@ from planning import parameters, plan_of
 
 from lstmstudy import paths
 from lstmstudy.plan import Unit
-from lstmstudy.store import RunStore
-from lstmstudy.study import Study
+from lstmstudy.store.outcomes import RunStore
+from lstmstudy.study.study import Study
 
 NAME = "input_noise"
 SMALL = """\

@@ -10,11 +10,11 @@ import pytest
 from judging import HELPS, PROFILE, Made, name_of
 from matplotlib import pyplot as plt
 
-from lstmstudy.ablation import Ablation
 from lstmstudy.figures.colour import PAPER
 from lstmstudy.figures.data import as_csv
 from lstmstudy.findings import advice, answer, forest
 from lstmstudy.findings.advice import in_short
+from lstmstudy.study.ablation import Ablation
 from lstmstudy.verdicts.findings import study_findings
 from lstmstudy.verdicts.rows import rounded
 

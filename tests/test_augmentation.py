@@ -20,9 +20,9 @@ from lstmstudy.data import CATALOG
 from lstmstudy.layers.augmentation import Augmentation
 from lstmstudy.layers.mixup import symmetric_beta
 from lstmstudy.layers.resampling import read, smooth
-from lstmstudy.network import Network
-from lstmstudy.program import Program, limit_threads
 from lstmstudy.recipe import Recipe
+from lstmstudy.training.network import Network
+from lstmstudy.training.program import Program, limit_threads
 
 limit_threads()
 

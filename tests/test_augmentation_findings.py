@@ -14,10 +14,10 @@ from lstmstudy import findings
 from lstmstudy.data import CATALOG
 from lstmstudy.figures.examples import plot_example
 from lstmstudy.findings.augmentation import AUGMENTATIONS
-from lstmstudy.grids import technique_grid
-from lstmstudy.program import limit_threads
+from lstmstudy.params.grids import technique_grid
 from lstmstudy.stats.effects import Effect
 from lstmstudy.techniques import TECHNIQUES
+from lstmstudy.training.program import limit_threads
 
 limit_threads()
 

@@ -18,7 +18,7 @@ from checkout import leave_away
 from lstmstudy import paths
 from lstmstudy.__main__ import main
 from lstmstudy.claims.table import load_claims
-from lstmstudy.store import RunStore, result_digest
+from lstmstudy.store.outcomes import RunStore, result_digest
 
 pytest_plugins = ["checkout"]
 
@@ -497,7 +497,7 @@ def test_a_run_that_the_machine_ends_is_missing_and_the_rest_goes_on(mine):
     mine.files("mine")["baseline", "sunspots", 1].unlink()
     start = "    return train_on(run, _task(run.task, cache))\n"
     dies = "    if run.seed == 1 and not run.recipe.techniques:\n        os._exit(9)\n"
-    mine.edit("lstmstudy/workers.py", start, f"{dies}{start}")
+    mine.edit("lstmstudy/workers/pool.py", start, f"{dies}{start}")
     before = mine.outcomes()
     finished = mine.study("report", "--profile", "mine", "--only", "01_dropout")
     assert finished.returncode == 1
@@ -515,7 +515,7 @@ def test_a_run_that_the_machine_ends_is_missing_and_the_rest_goes_on(mine):
 def change_outcomes(checkout, lines):
     """Let workers change the outcome of a run, or refuse it, by some lines of code."""
     start = "    return train_on(run, _task(run.task, cache))\n"
-    checkout.edit("lstmstudy/workers.py", start, f"{lines}{start}")
+    checkout.edit("lstmstudy/workers/pool.py", start, f"{lines}{start}")
 
 
 def test_a_report_without_a_task_is_whole_and_says_so(trained):

@@ -11,9 +11,9 @@ from updating import eagerly
 
 from lstmstudy import layers
 from lstmstudy.layers import LSTM
-from lstmstudy.network import Network
-from lstmstudy.program import limit_threads
 from lstmstudy.techniques import WeightDrop, Zoneout
+from lstmstudy.training.network import Network
+from lstmstudy.training.program import limit_threads
 
 limit_threads()
 

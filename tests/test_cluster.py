@@ -23,16 +23,16 @@ import pytest
 from checkout import LEFT_OUT, wait_until
 from engine import RECIPE, run_of, stand_in, train_afresh
 
-from lstmstudy import cluster, paths
+from lstmstudy import paths
 from lstmstudy.__main__ import main
-from lstmstudy.cluster import cluster_lanes
 from lstmstudy.data import open_task
 from lstmstudy.data.own import OwnTask
 from lstmstudy.data.own.task import prepare_own
-from lstmstudy.missing import TrainingStoppedError, train_missing
-from lstmstudy.params import ParamsError
-from lstmstudy.store import RunStore, result_digest
-from lstmstudy.workers import Failure
+from lstmstudy.params.profile import ParamsError
+from lstmstudy.store.outcomes import RunStore, result_digest
+from lstmstudy.workers.cluster import cluster_lanes
+from lstmstudy.workers.missing import TrainingStoppedError, train_missing
+from lstmstudy.workers.pool import Failure, cluster
 
 SMALL = dataclasses.replace(RECIPE, layers=1)
 OTHER = dataclasses.replace(SMALL, width=5)  # a structure of its own

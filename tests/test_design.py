@@ -9,8 +9,8 @@ from planning import SHIPPED, parameters, plan_of, refusal, shipped
 
 from lstmstudy import paths
 from lstmstudy.data import CATALOG
-from lstmstudy.design import load_design
-from lstmstudy.params import load_profile
+from lstmstudy.params.design import load_design
+from lstmstudy.params.profile import load_profile
 from lstmstudy.techniques import L2, BatchNorm, Dropout, LayerNorm
 
 MINE = """\

@@ -16,7 +16,7 @@ from matplotlib import pyplot as plt
 
 from lstmstudy.diagnosis import LEAST, SURE, diagnose, rising
 from lstmstudy.figures.data import as_csv
-from lstmstudy.program import limit_threads
+from lstmstudy.training.program import limit_threads
 
 limit_threads()
 

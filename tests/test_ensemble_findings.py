@@ -13,12 +13,12 @@ from engine import made_outcome, stand_in
 from matplotlib import pyplot as plt
 
 from lstmstudy import findings, metrics, paths
-from lstmstudy.ablation import Ablation, single
 from lstmstudy.figures import plot_ambiguity
 from lstmstudy.plan import make_plan, task_cache
 from lstmstudy.readings import Validation, kept_epochs
 from lstmstudy.runs import Result
 from lstmstudy.stats import sample
+from lstmstudy.study.ablation import Ablation, single
 
 PROFILE = """\
 tasks: [sunspots, digits_rows]

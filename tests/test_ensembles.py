@@ -21,10 +21,9 @@ from engine import (
 )
 
 from lstmstudy import metrics
-from lstmstudy.program import Program, limit_threads
 from lstmstudy.recipe import Recipe
 from lstmstudy.stats.ensembles import ambiguity, combined
-from lstmstudy.store import result_digest
+from lstmstudy.store.outcomes import result_digest
 from lstmstudy.streams import generator
 from lstmstudy.techniques import (
     Averaging,
@@ -37,7 +36,8 @@ from lstmstudy.techniques import (
     Snapshots,
     WeightAveraging,
 )
-from lstmstudy.training import _program
+from lstmstudy.training.program import Program, limit_threads
+from lstmstudy.training.train import _program
 from lstmstudy.updates import WeightAveraging as AveragingHook
 
 limit_threads()

@@ -13,8 +13,6 @@ import pytest
 from engine import RECIPE, SYLLABLES, WAVES, forced, syllables, train_afresh, waves
 
 from lstmstudy.export import to_keras
-from lstmstudy.network import Network
-from lstmstudy.program import limit_threads
 from lstmstudy.techniques import (
     TECHNIQUES,
     BatchNorm,
@@ -29,6 +27,8 @@ from lstmstudy.techniques import (
     WeightDrop,
     Zoneout,
 )
+from lstmstudy.training.network import Network
+from lstmstudy.training.program import limit_threads
 
 limit_threads()
 

@@ -21,11 +21,9 @@ from planning import parameters
 
 from lstmstudy.export import NoModelError, NoScriptError, trained_model, training_script
 from lstmstudy.export.recommended import write_recommended
-from lstmstudy.network import Network
 from lstmstudy.plan import make_plan, task_cache
-from lstmstudy.program import limit_threads
 from lstmstudy.runs import Outcome
-from lstmstudy.store import MissingRunsError
+from lstmstudy.store.outcomes import MissingRunsError
 from lstmstudy.techniques import (
     TECHNIQUES,
     Boosting,
@@ -38,7 +36,9 @@ from lstmstudy.techniques import (
     Snapshots,
     Zoneout,
 )
-from lstmstudy.training import train
+from lstmstudy.training.network import Network
+from lstmstudy.training.program import limit_threads
+from lstmstudy.training.train import train
 
 limit_threads()
 

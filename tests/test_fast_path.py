@@ -11,7 +11,7 @@ from engine import RECIPE, searched, syllables, train_afresh, waves
 from updating import eagerly
 
 from lstmstudy.layers.recurrence import Recurrence
-from lstmstudy.search import ends
+from lstmstudy.params.search import ends
 from lstmstudy.techniques import TECHNIQUES
 
 LONGEST = 10  # epochs; schedules with cycles ask for several

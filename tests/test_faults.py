@@ -32,16 +32,17 @@ from faults import (
     truncated,
 )
 
-from lstmstudy import paths, workers
+from lstmstudy import paths
 from lstmstudy.__main__ import main
 from lstmstudy.data import open_task
 from lstmstudy.data.cache import cache_path, stored_task
 from lstmstudy.execution import Execution, execute_all
-from lstmstudy.limits import UNKNOWN, TimeLimit
-from lstmstudy.missing import given_up, train_missing
-from lstmstudy.params import ParamsError
-from lstmstudy.store import RunStore, result_digest
-from lstmstudy.workers import Failure, train_all
+from lstmstudy.params.profile import ParamsError
+from lstmstudy.store.outcomes import RunStore, result_digest
+from lstmstudy.workers import pool as workers
+from lstmstudy.workers.limits import UNKNOWN, TimeLimit
+from lstmstudy.workers.missing import given_up, train_missing
+from lstmstudy.workers.pool import Failure, train_all
 
 CHAPTER = ("--only", "01_dropout")
 LARGE = made_result(np.random.default_rng(0).random(500))  # about 25 KB as a file

@@ -18,10 +18,10 @@ import test_weight_findings as weights
 from matplotlib import pyplot as plt
 
 from lstmstudy import findings
-from lstmstudy.ablation import Ablation
 from lstmstudy.findings.titles import LONGEST, fitting, of_choice, of_several, some, span
 from lstmstudy.stats import sample
 from lstmstudy.stats.effects import Effect
+from lstmstudy.study.ablation import Ablation
 
 MINUS = "\N{MINUS SIGN}"
 FALLING = techniques.FALLING  # the selected epoch is the third, and the last has twice its error
@@ -44,7 +44,7 @@ def prepared(tmp_path_factory):
 @pytest.fixture
 def bench(prepared, tmp_path, monkeypatch):
     """Return a study of single techniques of the test's own; whatever is missing in it cannot be trained."""
-    monkeypatch.setattr("lstmstudy.missing.train_all", lambda *_, **__: [])
+    monkeypatch.setattr("lstmstudy.workers.missing.train_all", lambda *_, **__: [])
     return techniques.copied(prepared, tmp_path / "bench")
 
 

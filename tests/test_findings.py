@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from lstmstudy import findings, paths
 from lstmstudy.plan import task_cache
-from lstmstudy.study import open_study
+from lstmstudy.study.study import open_study
 from lstmstudy.techniques import Dropout, EarlyStopping
 
 PROFILE = """\
@@ -105,7 +105,7 @@ def copied(prepared, folder):
 @pytest.fixture
 def bench(prepared, tmp_path, monkeypatch):
     """Return a study of the test's own; whatever is missing in it cannot be trained."""
-    monkeypatch.setattr("lstmstudy.missing.train_all", lambda *_, **__: [])
+    monkeypatch.setattr("lstmstudy.workers.missing.train_all", lambda *_, **__: [])
     return copied(prepared, tmp_path / "bench")
 
 

@@ -11,7 +11,7 @@ from lstmstudy.gaps import EVERY, UNKNOWN, Gap, diverged_runs, missing_runs
 from lstmstudy.provenance import FILE, citation, facts, lines, parameters, write_provenance
 from lstmstudy.verdicts.findings import study_findings
 from lstmstudy.verdicts.tables import read_tables
-from lstmstudy.workers import Failure
+from lstmstudy.workers.pool import Failure
 
 pytest_plugins = ["judging"]
 pytestmark = pytest.mark.usefixtures("quick")

@@ -15,7 +15,6 @@ from matplotlib import pyplot as plt
 from updating import eagerly, start
 
 from lstmstudy import findings, paths
-from lstmstudy.ablation import Ablation
 from lstmstudy.data import Part
 from lstmstudy.figures import plot_flatness, plot_noise_schedule
 from lstmstudy.figures.gradients import Rise
@@ -23,10 +22,11 @@ from lstmstudy.findings.gradients import deviation
 from lstmstudy.findings.minima import DRAWS, SIZES, _moved, loss_under_noise
 from lstmstudy.findings.titles import digits, some
 from lstmstudy.plan import make_plan, task_cache
-from lstmstudy.probing import Probe
-from lstmstudy.program import limit_threads
 from lstmstudy.streams import generator
+from lstmstudy.study.ablation import Ablation
 from lstmstudy.techniques import GradientNoise
+from lstmstudy.training.probing import Probe
+from lstmstudy.training.program import limit_threads
 
 limit_threads()
 
@@ -289,7 +289,7 @@ def test_a_profile_without_such_arms_is_told(plan):
 
 def one_epoch(task, monkeypatch, seed=0):
     """Return the result of an epoch of the baseline, run line by line by a program that no other test gets."""
-    monkeypatch.setattr("lstmstudy.training._PROGRAMS", {})
+    monkeypatch.setattr("lstmstudy.training.train._PROGRAMS", {})
     with eagerly():
         return train_afresh(task, dataclasses.replace(RECIPE, epochs=1), seed=seed)
 

@@ -13,8 +13,8 @@ from engine import RECIPE, syllables, train_afresh, trained, waves
 from updating import apart, assert_same, eagerly, program_with, schedule, stock, studied, update
 
 from lstmstudy.layers import GradientNoise as NoisyOptimizer
-from lstmstudy.program import limit_threads
 from lstmstudy.techniques import L2, GradientClipping, GradientNoise
+from lstmstudy.training.program import limit_threads
 from lstmstudy.updates.gradient_clipping import GradientClipping as ClippingHook
 from lstmstudy.updates.gradient_noise import GradientNoise as NoiseHook
 

@@ -25,9 +25,9 @@ from planning import parameters
 from traitlets.config import Config
 
 from lstmstudy import paths
-from lstmstudy.store import RunStore
-from lstmstudy.study import open_study
-from lstmstudy.workers import train_all
+from lstmstudy.store.outcomes import RunStore
+from lstmstudy.study.study import open_study
+from lstmstudy.workers.pool import train_all
 
 PROFILE = """\
 tasks: [sunspots]
@@ -201,7 +201,7 @@ def test_a_bar_without_ipywidgets_is_that_of_a_terminal(kernel):
     code = """
 import sys
 kept, sys.modules["ipywidgets"] = sys.modules.get("ipywidgets"), None
-from lstmstudy.progress import progress_bar
+from lstmstudy.workers.progress import progress_bar
 with progress_bar(2) as bar:
     bar.update(); bar.update()
 sys.modules.pop("ipywidgets") if kept is None else sys.modules.update(ipywidgets=kept)
@@ -273,7 +273,7 @@ def test_an_interruption_while_workers_start_is_one_line_too(kernel, folder):
 def test_views_are_shown_by_the_kernel(kernel):
     """A study and a comparison come as HTML with a line of text beside it; findings do so too."""
     for name in ("study", "Ablation(study.plan, study.outcome, study.arms('dropout'))", "study.findings()"):
-        messages = kernel.run(f"from lstmstudy.ablation import Ablation\n{name}")
+        messages = kernel.run(f"from lstmstudy.study.ablation import Ablation\n{name}")
         ((kind, content),) = messages
         assert kind == "execute_result"
         assert content["data"]["text/html"].startswith("<p>")

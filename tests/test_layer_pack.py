@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from lstmstudy import layers as pack
-from lstmstudy.program import limit_threads
+from lstmstudy.training.program import limit_threads
 
 limit_threads()
 

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from lstmstudy.layers import LSTM, CandidateDropout, CellHook, InputDropout, StateDropout
-from lstmstudy.program import limit_threads
+from lstmstudy.training.program import limit_threads
 
 limit_threads()
 

@@ -11,7 +11,7 @@ from lstmstudy.data.masking import compressed, padded, predictable
 from lstmstudy.data.own import OwnTask
 from lstmstudy.data.own.task import build_own
 from lstmstudy.data.references import autoregression
-from lstmstudy.strict_yaml import ParamsError
+from lstmstudy.parsing.strict_yaml import ParamsError
 
 N, WINDOW = 240, 12
 PARTS = ("train", "validation", "test")

@@ -14,8 +14,6 @@ from lstmstudy import layers
 from lstmstudy.data.folds import joined_fold, rolling_origins
 from lstmstudy.data.task import Task, content_hash
 from lstmstudy.export import to_keras
-from lstmstudy.network import Network
-from lstmstudy.program import Program, limit_threads
 from lstmstudy.techniques import (
     BatchNorm,
     Boosting,
@@ -29,6 +27,8 @@ from lstmstudy.techniques import (
     TimeWarp,
     Zoneout,
 )
+from lstmstudy.training.network import Network
+from lstmstudy.training.program import Program, limit_threads
 from lstmstudy.verdicts.quantities import noisy
 
 limit_threads()

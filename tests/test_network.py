@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 from engine import ARMS, BOTH, ON, RECIPE, SYLLABLES, WAVES, forced, syllables, waves
 
-from lstmstudy.network import Network
-from lstmstudy.program import limit_threads
 from lstmstudy.techniques import Dropout, RecurrentDropout
+from lstmstudy.training.network import Network
+from lstmstudy.training.program import limit_threads
 
 limit_threads()
 

@@ -14,7 +14,7 @@ import yaml
 from lstmstudy import paths
 from lstmstudy.data.cache import write_task
 from lstmstudy.data.own.task import build_own, own_name
-from lstmstudy.params import load_profile
+from lstmstudy.params.profile import load_profile
 from lstmstudy.plan import make_plan
 from lstmstudy.proposal import measuring
 from lstmstudy.proposal.measuring import Measured, Pace, measure_pace

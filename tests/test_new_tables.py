@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lstmstudy.data.own import read_sequences, read_series, rows_needed
+from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.proposal.seasons import periods_of, season_of
 from lstmstudy.proposal.table import propose_task
-from lstmstudy.strict_yaml import ParamsError
 
 HOURS = np.datetime64("2024-01-01T00:00", "m") + 60 * np.arange(24 * 60)
 

@@ -13,12 +13,9 @@ import tensorflow as tf
 from engine import RECIPE, WAVES, syllables, train_afresh, waves
 from updating import eagerly
 
-from lstmstudy import training
 from lstmstudy.layers import LSTM
 from lstmstudy.layers import CellLayerNorm as LayerNormHook
 from lstmstudy.layers import RecurrentBatchNorm as BatchNormHook
-from lstmstudy.network import Network
-from lstmstudy.program import Program, limit_threads
 from lstmstudy.techniques import (
     BatchNorm,
     CellLayerNorm,
@@ -29,6 +26,9 @@ from lstmstudy.techniques import (
     RecurrentDropout,
     WeightAveraging,
 )
+from lstmstudy.training import train as training
+from lstmstudy.training.network import Network
+from lstmstudy.training.program import Program, limit_threads
 
 limit_threads()
 

@@ -11,11 +11,11 @@ from engine import made_outcome, made_result, stand_in
 from matplotlib import pyplot as plt
 
 from lstmstudy import findings, paths
-from lstmstudy.ablation import Ablation
 from lstmstudy.findings.normalization import warm_up
 from lstmstudy.plan import make_plan, task_cache
 from lstmstudy.stats import sample
-from lstmstudy.store import MissingRunsError
+from lstmstudy.store.outcomes import MissingRunsError
+from lstmstudy.study.ablation import Ablation
 
 PROFILE = """\
 tasks: [sunspots, digits_rows]

@@ -14,9 +14,9 @@ import pytest
 from lstmstudy import paths
 from lstmstudy.claims.table import load_claims
 from lstmstudy.data.catalog import CATALOG
-from lstmstudy.grids import load_technique
+from lstmstudy.params.grids import load_technique
 from lstmstudy.recipe import Recipe
-from lstmstudy.study import open_study
+from lstmstudy.study.study import open_study
 from lstmstudy.techniques import (
     TECHNIQUES,
     BatchNorm,
@@ -197,7 +197,7 @@ def test_every_figure_is_shown_with_what_it_finds(name):
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory):
     """Return a function from a notebook to what its plain Keras cells define; they are executed once."""
-    from lstmstudy.program import limit_threads
+    from lstmstudy.training.program import limit_threads
 
     limit_threads()  # as everything else in this process that trains
 
@@ -217,7 +217,7 @@ def copied(tmp_path_factory):
 
 def network(*techniques, info=SUNSPOTS):
     """Return the study's network on a task with some techniques on."""
-    from lstmstudy.network import Network
+    from lstmstudy.training.network import Network
 
     return Network(WIDE.adding(*techniques), info)
 

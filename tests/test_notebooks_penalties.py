@@ -11,9 +11,9 @@ from updating import apart, eagerly
 
 from lstmstudy import paths
 from lstmstudy.data.catalog import CATALOG
-from lstmstudy.program import Program, limit_threads
 from lstmstudy.recipe import Recipe
 from lstmstudy.techniques import L1, L1L2, L2, GradientClipping, GradientNoise, MaxNorm, WeightDecay
+from lstmstudy.training.program import Program, limit_threads
 
 limit_threads()
 

@@ -15,7 +15,7 @@ import pytest
 from lstmstudy.data import CATALOG
 from lstmstudy.data.folds import forecasting_fold, rolling_origins
 from lstmstudy.data.own import OwnTask, read_sequences, read_series, rows_needed
-from lstmstudy.strict_yaml import ParamsError
+from lstmstudy.parsing.strict_yaml import ParamsError
 
 LOAD = np.array([1.5, -2.0, 3.25, 1000.0, 0.001, 7.0, 8.5, 2.0, 4.0, 1.0, 0.5, 6.0])
 HEAT = np.arange(12.0) - 3

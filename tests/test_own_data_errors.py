@@ -10,8 +10,8 @@ import pytest
 from pydantic import Field
 
 from lstmstudy.data.own import OwnTask, read_sequences, read_series, sequences, table
-from lstmstudy.sections import Section, load
-from lstmstudy.strict_yaml import ParamsError
+from lstmstudy.parsing.sections import Section, load
+from lstmstudy.parsing.strict_yaml import ParamsError
 
 FEW = {"target": "load", "window": 1, "folds": 1}
 DAYS = [f"2024-03-{day:02}" for day in range(1, 13)]

@@ -11,8 +11,8 @@ import pytest
 from planning import SHIPPED, changed, parameters, plan_of, refusal
 
 from lstmstudy import paths
-from lstmstudy.grids import load_technique
-from lstmstudy.params import ParamsError, grid_of, load_profile, profile_names
+from lstmstudy.params.grids import load_technique
+from lstmstudy.params.profile import ParamsError, grid_of, load_profile, profile_names
 from lstmstudy.techniques import TECHNIQUES
 
 MINE = """\
@@ -355,7 +355,7 @@ def test_messages_name_files_as_seen_from_the_checkout():
 
 def test_checking_parameters_loads_no_tensorflow():
     """A wrong key is reported at once, without waiting for TensorFlow's import."""
-    code = "import sys; from lstmstudy.params import load_profile; load_profile('default')\n"
+    code = "import sys; from lstmstudy.params.profile import load_profile; load_profile('default')\n"
     code += "print(sorted({'tensorflow', 'keras', 'aeon', 'sklearn'} & set(sys.modules)))"
     environment = {**os.environ, "PYTHONPATH": str(paths.ROOT)}
     found = subprocess.run(

@@ -10,14 +10,14 @@ from planning import SHIPPED, changed, parameters, plan_of, refusal, shipped, ta
 
 from lstmstudy import plan as module
 from lstmstudy.data import CATALOG, TASK_NAMES
-from lstmstudy.pace import COMPILING, expected_seconds
-from lstmstudy.params import ParamsError
+from lstmstudy.params.profile import ParamsError
+from lstmstudy.params.search import SearchRange
+from lstmstudy.params.tuned import Found, Trained, Trial, Tuned, save_tuned
 from lstmstudy.plan import Arm, Unit, make_plan, task_cache
 from lstmstudy.runs import Outcome, Result
-from lstmstudy.search import SearchRange
-from lstmstudy.store import RunStore
+from lstmstudy.store.outcomes import RunStore
 from lstmstudy.techniques import Dropout, EarlyStopping, Permutation, Trio
-from lstmstudy.tuned import Found, Trained, Trial, Tuned, save_tuned
+from lstmstudy.workers.pace import COMPILING, expected_seconds
 
 LAST_TWO = ("98_methods", "99_comparison")  # chapters of tuned arms
 SMALL = """\

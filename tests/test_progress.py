@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from lstmstudy import progress
-from lstmstudy.progress import minutes, progress_bar
+from lstmstudy.workers import progress
+from lstmstudy.workers.progress import minutes, progress_bar
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from planning import parameters
 
-from lstmstudy.params import load_profile
-from lstmstudy.strict_yaml import ParamsError, read_mapping
+from lstmstudy.params.profile import load_profile
+from lstmstudy.parsing.strict_yaml import ParamsError, read_mapping
 
 MINE = """\
 tasks: [sunspots, digits_rows]

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from lstmstudy.store import RunStore, file_name, result_digest
-from lstmstudy.untrusted import read_arrays
+from lstmstudy.parsing.untrusted import read_arrays
+from lstmstudy.store.outcomes import RunStore, file_name, result_digest
 
 IDENTITY = "1f" * 32
 # A name in a zip archive ends at a zero byte; those of layers have none.

@@ -15,7 +15,7 @@ from lstmstudy.data.own import OwnTask, read_sequences, read_series
 from lstmstudy.data.own.cells import is_missing, is_number
 from lstmstudy.data.own.table import read_table
 from lstmstudy.data.own.times import is_time, read_times
-from lstmstudy.strict_yaml import ParamsError
+from lstmstudy.parsing.strict_yaml import ParamsError
 
 SERIES = {"kind": "forecasting", "csv": "data.csv", "target": "load", "window": 1, "folds": 1}
 SEQUENCES = {"kind": "classification", "csv": "data.csv", "sequence": "id", "label": "load"}

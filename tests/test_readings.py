@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from lstmstudy.program import limit_threads
 from lstmstudy.readings import PATIENCES, READINGS, Kept, Validation, kept_epochs, read
+from lstmstudy.training.program import limit_threads
 
 limit_threads()
 

@@ -11,7 +11,7 @@ import re
 import pytest
 from engine import ARMS, ON, RECIPE, run_of, waves
 
-from lstmstudy.grids import technique_grid
+from lstmstudy.params.grids import technique_grid
 from lstmstudy.recipe import Recipe
 from lstmstudy.techniques import (
     L1,
@@ -234,3 +234,8 @@ def test_every_form_of_the_two_dropouts_is_among_the_arms():
         (RecurrentDropout, None, "sequence"),
         (RecurrentDropout, None, "candidate"),
     }
+
+
+def test_a_technique_stands_in_a_file_of_its_name():
+    """What a technique of one's own may not be called follows from the names of the files."""
+    assert {cls.__module__.rpartition(".")[2] for cls in TECHNIQUES.values()} == set(TECHNIQUES)

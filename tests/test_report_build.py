@@ -113,7 +113,7 @@ def chapters(cell):
             "error",
             ename="ValueError",
             evalue=EVIL,
-            traceback=[f"\x1b[31mFile {ROOT}/lstmstudy/study.py:3\x1b[0m", EVIL],
+            traceback=[f"\x1b[31mFile {ROOT}/lstmstudy/study/study.py:3\x1b[0m", EVIL],
         ),
     ]
     banner = new_markdown_cell('<span style="color:red">An Exception was encountered</span>')

@@ -106,12 +106,12 @@ def test_error_stream_is_shown_only_where_the_chapter_failed():
 
 def test_failed_cell_ends_the_chapter():
     """The failure is shown with its traceback, relative to the checkout; what never ran is counted, not shown."""
-    traceback = [f"\x1b[31mFile {ROOT}/lstmstudy/study.py:3\x1b[0m", "<b>"]
+    traceback = [f"\x1b[31mFile {ROOT}/lstmstudy/study/study.py:3\x1b[0m", "<b>"]
     error = new_output("error", ename="ValueError", evalue="<i>", traceback=traceback)
     section = render(code("x", error), new_markdown_cell("## Later"), code("y"), error="cell 1")
     assert "This cell stopped with ValueError" in section.body
     assert "&lt;i&gt;" in section.body
-    assert "lstmstudy/study.py:3" in section.body
+    assert "lstmstudy/study/study.py:3" in section.body
     assert str(ROOT) not in section.body
     assert "\x1b" not in section.body
     assert "Later" not in section.body

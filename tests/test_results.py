@@ -13,7 +13,7 @@ from engine import made_outcome, made_result
 from studying import EPOCHS, TASKS, put
 
 from lstmstudy.readings import READINGS
-from lstmstudy.results import COLUMNS
+from lstmstudy.study.results import COLUMNS
 from lstmstudy.techniques import Dropout, EarlyStopping
 from lstmstudy.techniques.averaging import Averaging
 from lstmstudy.verdicts.bench import Bench

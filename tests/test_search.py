@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from planning import changed, parameters, refusal
 
-from lstmstudy.grids import load_technique
-from lstmstudy.params import load_profile
+from lstmstudy.params.grids import load_technique
+from lstmstudy.params.profile import load_profile
+from lstmstudy.params.search import SearchRange, Tuning, draw, drawn, ends, entry_key, fixed
 from lstmstudy.recipe import Recipe
-from lstmstudy.search import SearchRange, Tuning, draw, drawn, ends, entry_key, fixed
 from lstmstudy.streams import generator
 from lstmstudy.techniques import TECHNIQUES
 

@@ -19,23 +19,24 @@ from hypothesis import strategies as st
 from papermill.parameterize import parameterize_notebook
 from planning import parameters, plan_of
 
-from lstmstudy import paths, untrusted
+from lstmstudy import paths
 from lstmstudy.__main__ import main
-from lstmstudy.atomic import write_whole
 from lstmstudy.build import _notebooks
 from lstmstudy.data import open_task
 from lstmstudy.data.cache import cache_path, cached_task, write_task
 from lstmstudy.data.own import OwnTask
 from lstmstudy.data.own.task import own_name, prepare_own
 from lstmstudy.execution import Execution
-from lstmstudy.params import load_profile
+from lstmstudy.params.profile import load_profile
+from lstmstudy.parsing import untrusted
+from lstmstudy.parsing.strict_yaml import ParamsError, read_mapping
+from lstmstudy.parsing.untrusted import open_plain, read_arrays
 from lstmstudy.provenance import FILE as PROVENANCE
 from lstmstudy.report.difference import write_difference
-from lstmstudy.sharing import import_runs
-from lstmstudy.store import RunStore, file_name
-from lstmstudy.strict_yaml import ParamsError, read_mapping
-from lstmstudy.study import open_study
-from lstmstudy.untrusted import open_plain, read_arrays
+from lstmstudy.store.atomic import write_whole
+from lstmstudy.store.outcomes import RunStore, file_name
+from lstmstudy.store.sharing import import_runs
+from lstmstudy.study.study import open_study
 from lstmstudy.verdicts.document import Findings
 from lstmstudy.verdicts.findings import FINDINGS
 

@@ -11,10 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lstmstudy import program, training
 from lstmstudy.findings import semantics, semantics_card
 from lstmstudy.layers import InputDropout, StateDropout, WeightDrop, Zoneout
-from lstmstudy.program import Program, limit_threads
 from lstmstudy.semantics import stock, studied
 from lstmstudy.semantics.counterparts import counterparts, names_like
 from lstmstudy.semantics.words import (
@@ -41,6 +39,9 @@ from lstmstudy.semantics.words import (
     YES,
 )
 from lstmstudy.techniques import TECHNIQUES, Technique
+from lstmstudy.training import program
+from lstmstudy.training import train as training
+from lstmstudy.training.program import Program, limit_threads
 from lstmstudy.updates import weight_decay
 
 limit_threads()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from engine import RECIPE, train_afresh, waves
 
-from lstmstudy import training
 from lstmstudy.techniques import Sham
+from lstmstudy.training import train as training
 
 
 def test_a_sham_differs_from_the_baseline_in_its_streams_alone():

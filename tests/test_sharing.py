@@ -11,8 +11,8 @@ from engine import made_outcome, made_result, write_tuned
 from planning import parameters, refusal
 
 from lstmstudy.plan import make_plan
-from lstmstudy.sharing import export_runs, import_runs
-from lstmstudy.store import RunStore, file_name, result_digest
+from lstmstudy.store.outcomes import RunStore, file_name, result_digest
+from lstmstudy.store.sharing import export_runs, import_runs
 
 PROFILE = """\
 tasks: [sunspots]

@@ -12,7 +12,7 @@ import pytest
 
 from lstmstudy import paths
 from lstmstudy.claims.table import load_claims
-from lstmstudy.params import load_profile
+from lstmstudy.params.profile import load_profile
 from lstmstudy.report import LIMIT
 from lstmstudy.techniques import TECHNIQUES
 

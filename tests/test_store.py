@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from engine import made_outcome, made_result, run_of, waves
 
-from lstmstudy.store import MissingRunsError, RunStore, file_name, result_digest
+from lstmstudy.store.outcomes import MissingRunsError, RunStore, file_name, result_digest
 
 IDENTITY = "1f" * 32
 OTHER = "2e" * 32

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from lstmstudy import paths
-from lstmstudy.strict_yaml import ParamsError, hint, read_mapping, shown
+from lstmstudy.parsing.strict_yaml import ParamsError, hint, read_mapping, shown
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ MERGES = "a0: &a0 {x: 1}\n" + "".join(
 BOUNDED = """
 import resource, sys, time
 from pathlib import Path
-from lstmstudy.params import ParamsError, load_profile
+from lstmstudy.params.profile import ParamsError, load_profile
 began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     load_profile("mine", Path(sys.argv[1]))

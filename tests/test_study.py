@@ -15,15 +15,15 @@ from planning import SHIPPED, plan_of, refusal, shipped
 from studying import EPOCHS, TASKS, constant, curves_of, put
 
 from lstmstudy import paths
-from lstmstudy.ablation import ALL_TASKS
-from lstmstudy.pace import COMPILING, expected_seconds
-from lstmstudy.params import ParamsError
+from lstmstudy.params.profile import ParamsError
 from lstmstudy.plan import task_cache
 from lstmstudy.readings import READINGS
 from lstmstudy.stats import sample
-from lstmstudy.store import MissingRunsError, RunStore
-from lstmstudy.study import Study, open_study
+from lstmstudy.store.outcomes import MissingRunsError, RunStore
+from lstmstudy.study.ablation import ALL_TASKS
+from lstmstudy.study.study import Study, open_study
 from lstmstudy.techniques import Dropout, EarlyStopping, RecurrentDropout
+from lstmstudy.workers.pace import COMPILING, expected_seconds
 
 pytest_plugins = ["studying"]
 

@@ -28,11 +28,12 @@ from engine import (
     waves,
 )
 
-from lstmstudy import metrics, paths, training
+from lstmstudy import metrics, paths
 from lstmstudy.data.folds import rolling_origins
-from lstmstudy.program import Program, limit_threads
 from lstmstudy.readings import READINGS
-from lstmstudy.store import result_digest
+from lstmstudy.store.outcomes import result_digest
+from lstmstudy.training import train as training
+from lstmstudy.training.program import Program, limit_threads
 
 limit_threads()
 
@@ -82,7 +83,7 @@ def test_a_new_compilation_has_the_same_bits(task, monkeypatch):
 def test_a_new_process_has_the_same_bits():
     """Another process, in which other runs come first, gives the results of this one."""
     code = (
-        "from engine import *; from lstmstudy.store import result_digest;"
+        "from engine import *; from lstmstudy.store.outcomes import result_digest;"
         "train_afresh(syllables(), BOTH, seed=4);"
         "print(*(result_digest(train_afresh(*each)) for each in ((syllables(), BOTH), (waves(), RECIPE))))"
     )

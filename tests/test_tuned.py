@@ -9,8 +9,8 @@ import pytest
 from planning import refusal
 
 from lstmstudy import paths
-from lstmstudy.search import SearchRange
-from lstmstudy.tuned import Found, Trained, Trial, Tuned, best_of, load_tuned, save_tuned
+from lstmstudy.params.search import SearchRange
+from lstmstudy.params.tuned import Found, Trained, Trial, Tuned, best_of, load_tuned, save_tuned
 
 RATE = SearchRange.model_validate({"from": 0.001, "to": 0.01, "scale": "log"})
 L2 = SearchRange.model_validate({"from": 1e-6, "to": 0.01, "scale": "log"})

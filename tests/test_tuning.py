@@ -14,14 +14,14 @@ from lstmstudy import build, paths, tuning
 from lstmstudy import plan as planning
 from lstmstudy.__main__ import main
 from lstmstudy.data import CATALOG
-from lstmstudy.grids import load_technique
-from lstmstudy.params import load_profile
+from lstmstudy.params.grids import load_technique
+from lstmstudy.params.profile import load_profile
+from lstmstudy.params.search import entry_key, rounded
+from lstmstudy.params.tuned import load_tuned
 from lstmstudy.readings import Validation
-from lstmstudy.search import entry_key, rounded
-from lstmstudy.store import RunStore
-from lstmstudy.tuned import load_tuned
+from lstmstudy.store.outcomes import RunStore
 from lstmstudy.tuning import FIRST_SEED, plan_searches, score, tune
-from lstmstudy.workers import Failure
+from lstmstudy.workers.pool import Failure
 
 MINE = """\
 tasks: [sunspots, digits_rows]

@@ -19,7 +19,7 @@ from lstmstudy.data.catalog import open_task
 from lstmstudy.data.ucr import FOLDS, prepare_ucr, ucr_name
 from lstmstudy.plan import make_plan
 from lstmstudy.runs import Run
-from lstmstudy.training import train
+from lstmstudy.training.train import train
 
 STUDY = """\
 ucr: GunPoint
@@ -135,7 +135,7 @@ def test_a_misspelt_problem_gets_the_nearest_names(tmp_path, problem, near):
 OFFLINE = """
 from pathlib import Path
 from lstmstudy.data.ucr import prepare_ucr
-from lstmstudy.strict_yaml import ParamsError
+from lstmstudy.parsing.strict_yaml import ParamsError
 try:
     prepare_ucr("Coffee", Path("tasks"), "params/mine.yaml: ucr")
 except ParamsError as error:

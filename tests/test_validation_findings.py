@@ -15,16 +15,16 @@ from scipy.stats import chi2
 from statsmodels.api import OLS, add_constant
 
 from lstmstudy import paths
-from lstmstudy.ablation import Ablation
 from lstmstudy.arms import Arm, Unit
 from lstmstudy.data import CATALOG, open_task
 from lstmstudy.data.build import scheme_series
 from lstmstudy.data.schemes import FINAL, FOLDS, SCHEMES, development, place_of, scheme_folds, splits
-from lstmstudy.design import load_design
 from lstmstudy.figures import validation as figures
 from lstmstudy.findings import validation
-from lstmstudy.program import limit_threads
-from lstmstudy.store import MissingRunsError
+from lstmstudy.params.design import load_design
+from lstmstudy.store.outcomes import MissingRunsError
+from lstmstudy.study.ablation import Ablation
+from lstmstudy.training.program import limit_threads
 
 limit_threads()
 

@@ -10,7 +10,6 @@ import pytest
 from judging import FALLING, HELPS, PROFILE, Made
 from matplotlib import pyplot as plt
 
-from lstmstudy.ablation import Ablation
 from lstmstudy.claims.table import load_claims
 from lstmstudy.findings import (
     calibration,
@@ -20,8 +19,9 @@ from lstmstudy.findings import (
     validation_optima,
     verdict_table,
 )
+from lstmstudy.params.tuned import load_tuned, save_tuned
 from lstmstudy.stats.expected_best import expected_best
-from lstmstudy.tuned import load_tuned, save_tuned
+from lstmstudy.study.ablation import Ablation
 from lstmstudy.verdicts.findings import study_findings
 
 pytest_plugins = ["judging"]

@@ -11,12 +11,12 @@ from engine import write_tuned
 from planning import parameters, refusal
 
 from lstmstudy.plan import make_plan
-from lstmstudy.retraining import farthest
 from lstmstudy.runs import Outcome
-from lstmstudy.store import RunStore
-from lstmstudy.study import Study
+from lstmstudy.store.outcomes import RunStore
+from lstmstudy.study.study import Study
 from lstmstudy.verdicts.rows import short
-from lstmstudy.verify import rerun, verify
+from lstmstudy.verification.retraining import farthest
+from lstmstudy.verification.verify import rerun, verify
 
 PROFILE = """\
 tasks: [sunspots]

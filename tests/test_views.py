@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from judging import HELPS, TASKS, Made
 
-from lstmstudy.ablation import Ablation
 from lstmstudy.figures.labels import effect_text
 from lstmstudy.report.prepare import Prepare
-from lstmstudy.store import MissingRunsError, RunStore
-from lstmstudy.study import Study
+from lstmstudy.store.outcomes import MissingRunsError, RunStore
+from lstmstudy.study.ablation import Ablation
+from lstmstudy.study.study import Study
 from lstmstudy.techniques import Dropout, EarlyStopping
 from lstmstudy.verdicts.words import effect
 
@@ -68,7 +68,7 @@ def study(made, tmp_path_factory):
 def _no_training(monkeypatch):
     """Let any training fail a test."""
     monkeypatch.setattr(
-        "lstmstudy.study.train_missing", lambda runs, *_: pytest.fail("trained") if runs else []
+        "lstmstudy.study.study.train_missing", lambda runs, *_: pytest.fail("trained") if runs else []
     )
 
 

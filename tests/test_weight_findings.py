@@ -11,13 +11,13 @@ from engine import made_outcome, made_result, stand_in
 from matplotlib import pyplot as plt
 
 from lstmstudy import findings, paths
-from lstmstudy.ablation import Ablation
 from lstmstudy.figures import plot_prices, plot_weight_changes
 from lstmstudy.findings.prices import price
 from lstmstudy.plan import make_plan, task_cache
-from lstmstudy.program import limit_threads
 from lstmstudy.stats import sample
+from lstmstudy.study.ablation import Ablation
 from lstmstudy.techniques import L1, L1L2, L2
+from lstmstudy.training.program import limit_threads
 from lstmstudy.weight_sizes import NEAR_ZERO, lstm_matrices, weight_sizes
 
 limit_threads()
@@ -260,7 +260,7 @@ def test_the_price_is_what_keras_would_add():
 
 def test_prices_at_the_start_follow_from_orthogonal_matrices(plan):
     """The squares of each recurrent kernel sum to its units, so the price over the loss has a closed form."""
-    from lstmstudy.network import Network
+    from lstmstudy.training.network import Network
 
     made = ablation(plan, "l1", "l2", "max_norm")
     finding = findings.prices_at_the_start(made)

@@ -13,11 +13,11 @@ import tensorflow as tf
 from engine import RECIPE, WAVES, syllables, train_afresh, trained, waves
 from updating import apart, assert_same, program_with, schedule, start, stock, studied
 
-from lstmstudy.network import Network
-from lstmstudy.program import limit_threads
 from lstmstudy.recipe import Recipe
 from lstmstudy.techniques import L1, L1L2, L2, MaxNorm, WeightDecay
 from lstmstudy.techniques.weight_penalty import WeightPenalty
+from lstmstudy.training.network import Network
+from lstmstudy.training.program import limit_threads
 from lstmstudy.updates.max_norm import MaxNorm as MaxNormHook
 from lstmstudy.updates.weight_decay import WeightDecay as DecayHook
 from lstmstudy.updates.weight_penalty import WeightPenalty as PenaltyHook

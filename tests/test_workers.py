@@ -17,9 +17,10 @@ import psutil
 import pytest
 from engine import RECIPE, made_outcome, made_result, run_of, stand_in, train_afresh, waves
 
-from lstmstudy import paths, workers
-from lstmstudy.store import result_digest
-from lstmstudy.workers import train_all
+from lstmstudy import paths
+from lstmstudy.store.outcomes import result_digest
+from lstmstudy.workers import pool as workers
+from lstmstudy.workers.pool import train_all
 
 STRUCTURES = [RECIPE, *(dataclasses.replace(RECIPE, width=width) for width in (5, 6, 7, 8))]
 
@@ -294,7 +295,7 @@ def test_a_killed_worker_is_replaced_and_its_run_trained_to_the_same_bits(tmp_pa
 PARENT = """
 import dataclasses, pathlib, sys
 from engine import RECIPE, run_of, stand_in
-from lstmstudy import workers
+from lstmstudy.workers import pool as workers
 
 if __name__ == "__main__":
     cache = pathlib.Path(sys.argv[1])

@@ -209,8 +209,8 @@ class Torture:
         copy = self.fresh()
         path = copy.root / "lstmstudy" / "workers.py"
         sound = path.read_text(encoding="utf-8")
-        copy.edit("lstmstudy/workers.py", TRAIN, f"{UNLUCKY}{lines}{TRAIN}")
-        copy.edit("lstmstudy/limits.py", "_LEAST = 600.0", "_LEAST = 60.0")
+        copy.edit("lstmstudy/workers/pool.py", TRAIN, f"{UNLUCKY}{lines}{TRAIN}")
+        copy.edit("lstmstudy/workers/limits.py", "_LEAST = 600.0", "_LEAST = 60.0")
         finished = copy.report()
         path.write_text(sound, encoding="utf-8")
         missing = [line for line in finished.stderr.splitlines() if line.startswith("missing: ")]

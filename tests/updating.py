@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 from engine import RECIPE, waves
 
-from lstmstudy.network import Network
-from lstmstudy.program import Program
+from lstmstudy.training.network import Network
+from lstmstudy.training.program import Program
 
 RATES = (0.05, 0.02, 0.08)  # of the three updates; large, so that what differs shows
 ROWS = np.arange(len(RATES) * RECIPE.batch_size, dtype=np.int32)

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lstmstudy.claims.table import BEST_SINGLE, EQUAL_COMPUTE, NO_ARMS, SAME_RATE, load_claims
-from lstmstudy.grids import load_technique, search_title
-from lstmstudy.search import FIRST_SEED, ends, entry_key
-from lstmstudy.stages import stages_of
+from lstmstudy.params.grids import load_technique, search_title
+from lstmstudy.params.search import FIRST_SEED, ends, entry_key
 from lstmstudy.techniques import TECHNIQUES
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from lstmstudy.arms import Arm
     from lstmstudy.claims.table import Claim, Contrast
-    from lstmstudy.params import Profile
+    from lstmstudy.params.profile import Profile
     from lstmstudy.plan import Plan
 
 BASELINE = "baseline"
@@ -140,7 +139,7 @@ class ClaimArms:
         baseline = self.plan.tuned_baseline
         recipes = []
         for task, recipe in baseline.recipes:
-            epochs = sum(stages_of(each).length for each in arm.on(task))
+            epochs = sum(each.stages.length for each in arm.on(task))
             recipes.append((task, replace(recipe, epochs=epochs)))
         factor = recipes[0][1].epochs // baseline.recipe.epochs
         return replace(baseline, name=f"baseline, {factor} times the updates, tuned", recipes=tuple(recipes))

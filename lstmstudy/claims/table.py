@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from lstmstudy import paths
-from lstmstudy.sections import Section, as_tuple, explained
-from lstmstudy.strict_yaml import read_mapping
+from lstmstudy.parsing.sections import Section, as_tuple, explained
+from lstmstudy.parsing.strict_yaml import read_mapping
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmstudy.data.task import Fold, Part, Task, TaskInfo, digest
+from lstmstudy.parsing.untrusted import open_plain, read_arrays
 from lstmstudy.source import source_digest
-from lstmstudy.untrusted import open_plain, read_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ MODULES = (  # whatever can change an array or a reference
     "lstmstudy.data.windows",
     "lstmstudy.metrics",
     "lstmstudy.streams",
-    "lstmstudy.untrusted",
+    "lstmstudy.parsing.untrusted",
 )
 PARTS = ("train", "validation", "test")
 FIELDS = tuple(field.name for field in fields(Part))

@@ -16,7 +16,7 @@ from lstmstudy.data.own.task import TRAIN_SHARE, partitions
 from lstmstudy.data.references import classification_references
 from lstmstudy.data.sources import Sequences, stacked
 from lstmstudy.data.task import Task, TaskInfo, content_hash
-from lstmstudy.strict_yaml import ParamsError, shown
+from lstmstudy.parsing.strict_yaml import ParamsError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

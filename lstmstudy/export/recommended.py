@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmstudy import paths
-from lstmstudy.atomic import write_whole
 from lstmstudy.data.own.task import lasting_name
 from lstmstudy.export.lines import NoScriptError
 from lstmstudy.export.script import training_script
+from lstmstudy.parsing.untrusted import plain_bytes
 from lstmstudy.source import source_digest
-from lstmstudy.store import MissingRunsError
-from lstmstudy.untrusted import plain_bytes
+from lstmstudy.store.atomic import write_whole
+from lstmstudy.store.outcomes import MissingRunsError
 from lstmstudy.verdicts.compared import in_words
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import keras
 
     from lstmstudy.data import TaskInfo
-    from lstmstudy.network import Network
     from lstmstudy.recipe import Recipe
+    from lstmstudy.training.network import Network
 
 _TOLERANCE = 1e-5
 
@@ -42,7 +42,7 @@ def to_keras(
     """
     import keras
 
-    from lstmstudy.network import Network
+    from lstmstudy.training.network import Network
 
     network = Network(recipe, info)
     _check(recipe, network)

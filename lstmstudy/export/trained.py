@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lstmstudy.export.stock import acts_in_cell, assign, to_keras
-from lstmstudy.stages import in_stage, stages_of
+from lstmstudy.stages import in_stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,7 @@ def trained_model(recipe: Recipe, info: TaskInfo, weights: Mapping[str, np.ndarr
             "Predictions that are made with noise are other ones each time. Expected a recipe without "
             f"Monte Carlo dropout. Received: techniques={names}"
         )
-    stages = stages_of(recipe)
+    stages = recipe.stages
     single = replace(
         recipe, techniques=tuple(each for each in recipe.techniques if not each.in_stages(recipe))
     )
@@ -92,7 +92,7 @@ def _network(
     """Return one network: of stock layers, or the study's own where something acts inside the cell."""
     import keras
 
-    from lstmstudy.network import Network
+    from lstmstudy.training.network import Network
 
     network = Network(recipe, info)
     if not any(acts_in_cell(layer) for layers in network.placed.values() for layer in layers):

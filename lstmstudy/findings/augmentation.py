@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lstmstudy.data import Part, TaskInfo
-    from lstmstudy.study import Study
+    from lstmstudy.study.study import Study
 
 AUGMENTATIONS = tuple(
     name for name, technique in TECHNIQUES.items() if technique.on_batch is not Technique.on_batch

@@ -8,7 +8,7 @@ from lstmstudy.figures import effect_cell, table
 from lstmstudy.findings.finding import counted, listed, of_arms
 
 if TYPE_CHECKING:
-    from lstmstudy.ablation import Ablation
+    from lstmstudy.study.ablation import Ablation
 
 
 @of_arms

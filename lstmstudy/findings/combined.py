@@ -25,8 +25,8 @@ from lstmstudy.techniques.combination import Combination
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from lstmstudy.ablation import Ablation
     from lstmstudy.stats.effects import Effect
+    from lstmstudy.study.ablation import Ablation
 
 STOPPING = "early stopping"
 ALONE = " alone"

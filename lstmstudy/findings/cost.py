@@ -12,7 +12,7 @@ from lstmstudy.findings.finding import finite, of_arms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lstmstudy.ablation import Ablation
+    from lstmstudy.study.ablation import Ablation
     from lstmstudy.verdicts.document import ArmCost
 
 

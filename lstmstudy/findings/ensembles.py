@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy import metrics
-from lstmstudy.ablation import single
 from lstmstudy.figures import panels, plot_ambiguity, plot_dose_response, style, table
 from lstmstudy.figures.labels import NOT_AVAILABLE, effect_text
 from lstmstudy.findings.finding import Finding, listed, of_arms, together_and_apart, with_intervals
 from lstmstudy.findings.titles import UNSURE, clear, fitting, known, short, some, span
-from lstmstudy.stages import stages_of
 from lstmstudy.stats.ensembles import Ambiguity, ambiguity, combined
+from lstmstudy.study.ablation import single
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
     from lstmstudy.data import TaskInfo
     from lstmstudy.stats.effects import Effect
+    from lstmstudy.study.ablation import Ablation
 
     _Contrast = Callable[[Ablation, Arm, str], np.ndarray]
 
@@ -199,7 +198,7 @@ def _against(ablation: Ablation, arm: Arm, contrast: _Contrast) -> Effect:
 
 def _against_equal(ablation: Ablation, arm: Arm) -> Effect | None:
     """Return the effect against one model that is trained for as many epochs, where there is one."""
-    epochs = sum(stages_of(recipe).length for recipe in arm.on(ablation.infos[0].name))
+    epochs = sum(recipe.stages.length for recipe in arm.on(ablation.infos[0].name))
     for other in (*ablation.controls, *ablation.arms.values()):
         plain = other.technique is None and not other.recipe.techniques
         if plain and other.recipe.epochs == epochs:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
     from lstmstudy.data import TaskInfo
     from lstmstudy.stats.effects import Effect
+    from lstmstudy.study.ablation import Ablation
 
 Parameters = ParamSpec("Parameters")
 Found = TypeVar("Found")

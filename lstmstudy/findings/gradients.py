@@ -16,10 +16,10 @@ from lstmstudy.techniques import GradientClipping, GradientNoise
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
     from lstmstudy.data import TaskInfo
     from lstmstudy.runs import Result
+    from lstmstudy.study.ablation import Ablation
     from lstmstudy.techniques import Technique
 
 _CLIPPED = "clipped share"
@@ -164,7 +164,7 @@ def _updates(ablation: Ablation, info: TaskInfo) -> int:
 
 def _gradient_sizes(ablation: Ablation, info: TaskInfo) -> tuple[np.ndarray, np.ndarray]:
     """Return two updates, counted from 1, and the size of the control's gradients there; medians over units."""
-    from lstmstudy.probing import Probe
+    from lstmstudy.training.probing import Probe
 
     (recipe,) = ablation.control.on(info.name)
     probe = Probe(recipe, info)

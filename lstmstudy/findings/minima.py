@@ -17,10 +17,10 @@ from lstmstudy.techniques import GradientNoise
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
     from lstmstudy.data import Part, TaskInfo
-    from lstmstudy.probing import Probe
+    from lstmstudy.study.ablation import Ablation
+    from lstmstudy.training.probing import Probe
 
 SIZES = (0.0, 0.02, 0.05, 0.1)  # of weight noise, as shares of each matrix's norm; first comes none
 SPOKEN_OF = 0.05  # the size in the sentence
@@ -110,7 +110,7 @@ def _moved(
 
 def _noisy_losses(ablation: Ablation, arms: Sequence[Arm], info: TaskInfo) -> np.ndarray:
     """Return the training loss of each arm in the units without a diverged run, (n_arms, n_units, n_sizes)."""
-    from lstmstudy.probing import Probe
+    from lstmstudy.training.probing import Probe
 
     probe = Probe(ablation.control.on(info.name)[0], info)
     rows = []

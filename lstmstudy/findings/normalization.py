@@ -28,10 +28,10 @@ from lstmstudy.techniques.normalization import MOMENTUM, BatchStatistics
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
     from lstmstudy.data import TaskInfo
     from lstmstudy.stats.effects import Effect
+    from lstmstudy.study.ablation import Ablation
 
 _LOSSES = {"rmse": "squared error (training variances)", "cross_entropy": "cross-entropy (nats)"}
 _LEFT = 0.01  # moving statistics are warm where this share of their initial values is left

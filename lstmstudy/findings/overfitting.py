@@ -23,10 +23,10 @@ from lstmstudy.findings.titles import UNSURE, acts, clear, fitting, known, size,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
     from lstmstudy.data import TaskInfo
     from lstmstudy.stats.effects import Effect
+    from lstmstudy.study.ablation import Ablation
 
 PARTS = ("train", "validation", "test")
 

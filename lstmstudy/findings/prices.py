@@ -17,9 +17,9 @@ from lstmstudy.weight_sizes import lstm_matrices
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
     from lstmstudy.data import TaskInfo
+    from lstmstudy.study.ablation import Ablation
 
 _LOSSES = {"forecasting": "squared error", "classification": "cross-entropy"}
 
@@ -89,7 +89,7 @@ def price(weights: Mapping[str, np.ndarray], penalty: WeightPenalty) -> float:
 
 def _multiples(ablation: Ablation, arms: Sequence[Arm], info: TaskInfo) -> dict[str, float]:
     """Return the price of the initial weights over the training loss there by arm, means over the units."""
-    from lstmstudy.probing import Probe
+    from lstmstudy.training.probing import Probe
 
     (recipe,) = ablation.control.on(info.name)
     probe = Probe(recipe, info)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from lstmstudy.figures import table
 from lstmstudy.findings.finding import listed
-from lstmstudy.grids import technique_grid
+from lstmstudy.params.grids import technique_grid
 from lstmstudy.techniques import TECHNIQUES, EarlyStopping
 
 if TYPE_CHECKING:

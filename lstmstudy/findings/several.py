@@ -11,7 +11,7 @@ from lstmstudy.findings.finding import Finding, interval, listed, of_arms, plain
 from lstmstudy.findings.titles import known, of_choice, of_several
 
 if TYPE_CHECKING:
-    from lstmstudy.ablation import Ablation
+    from lstmstudy.study.ablation import Ablation
     from lstmstudy.techniques import Technique
 
 _LABEL = 40  # characters of a row's name in one line

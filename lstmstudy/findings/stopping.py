@@ -14,9 +14,9 @@ from lstmstudy.findings.titles import UNSURE, fitting, known, sides
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
     from lstmstudy.stats.effects import Effect
+    from lstmstudy.study.ablation import Ablation
 
 
 @of_arms

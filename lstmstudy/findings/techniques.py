@@ -34,10 +34,10 @@ from lstmstudy.techniques.combination import Combination
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
     from lstmstudy.claims.table import Claim
     from lstmstudy.data import TaskInfo
+    from lstmstudy.study.ablation import Ablation
 
 
 @of_arms

@@ -19,7 +19,6 @@ from lstmstudy.data.schemes import (
     splits,
 )
 from lstmstudy.data.windows import cut_windows
-from lstmstudy.estimates import Trained, estimates, pooled, realizations, split_errors
 from lstmstudy.figures import style, table
 from lstmstudy.figures.validation import Bar, plot_split_errors, plot_splits
 from lstmstudy.findings.finding import Finding, listed, number, percent
@@ -34,12 +33,13 @@ from lstmstudy.findings.foretold import (
     size_of,
 )
 from lstmstudy.findings.titles import fitting, size, some
+from lstmstudy.study.estimates import Trained, estimates, pooled, realizations, split_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from lstmstudy.ablation import Ablation
     from lstmstudy.data import TaskInfo
+    from lstmstudy.study.ablation import Ablation
 
 Found = TypeVar("Found")
 LAGS = 20  # of the Ljung-Box test

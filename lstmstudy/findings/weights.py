@@ -17,8 +17,8 @@ from lstmstudy.weight_sizes import NEAR_ZERO, weight_sizes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lstmstudy.ablation import Ablation
     from lstmstudy.arms import Arm
+    from lstmstudy.study.ablation import Ablation
     from lstmstudy.techniques import Technique
 
 _Quantity = Literal["share", "norm"]

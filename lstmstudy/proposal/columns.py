@@ -12,7 +12,7 @@ from lstmstudy.data.own.cells import is_missing, is_number
 from lstmstudy.data.own.columns import constant, numbers
 from lstmstudy.data.own.table import read_table
 from lstmstudy.data.own.times import is_time, read_times
-from lstmstudy.strict_yaml import ParamsError
+from lstmstudy.parsing.strict_yaml import ParamsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

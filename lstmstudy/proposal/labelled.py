@@ -8,8 +8,8 @@ import numpy as np
 
 from lstmstudy.data.own.cells import label as short
 from lstmstudy.data.own.sequences import FEWEST
+from lstmstudy.parsing.strict_yaml import ParamsError, shown
 from lstmstudy.proposal.roles import TIMES, Roles, listed, named, rows_of, together
-from lstmstudy.strict_yaml import ParamsError, shown
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -11,11 +11,11 @@ import numpy as np
 
 from lstmstudy.data.cache import PARTS, cache_path, write_task
 from lstmstudy.data.task import Part, Task, content_hash
+from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.recipe import Recipe
 from lstmstudy.runs import Run
-from lstmstudy.strict_yaml import ParamsError
 from lstmstudy.techniques import RecurrentDropout
-from lstmstudy.workers import train_all
+from lstmstudy.workers.pool import train_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lstmstudy import paths
-from lstmstudy.atomic import write_whole
 from lstmstudy.data import open_task
 from lstmstudy.data.own.task import prepare_own
-from lstmstudy.params import Profile, check_profile_name
+from lstmstudy.params.profile import Profile, check_profile_name
+from lstmstudy.parsing.strict_yaml import ParamsError, printable, shown
 from lstmstudy.plan import Plan, task_cache
 from lstmstudy.proposal.measuring import Measured
 from lstmstudy.proposal.size import BUDGET, JUDGED, LIMIT, choose, sizes
 from lstmstudy.proposal.table import propose_task
 from lstmstudy.proposal.text import profile_text
-from lstmstudy.strict_yaml import ParamsError, printable, shown
-from lstmstudy.workers import local_lanes
+from lstmstudy.store.atomic import write_whole
+from lstmstudy.workers.pool import local_lanes
 
 if TYPE_CHECKING:
     from lstmstudy.data import Task

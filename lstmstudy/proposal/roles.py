@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lstmstudy.data.own.cells import label as short
-from lstmstudy.strict_yaml import ParamsError, shown
+from lstmstudy.parsing.strict_yaml import ParamsError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from lstmstudy.data.own.cells import label as short
 from lstmstudy.data.own.sequences import LONGEST
+from lstmstudy.parsing.strict_yaml import ParamsError, shown
 from lstmstudy.proposal.columns import read_columns, table_key
 from lstmstudy.proposal.forecast import forecasting_task
 from lstmstudy.proposal.labelled import labelled_roles
 from lstmstudy.proposal.roles import forecasting_roles
 from lstmstudy.proposal.task import ProposedTask
-from lstmstudy.strict_yaml import ParamsError, shown
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lstmstudy.data.own import OwnTask
-from lstmstudy.sections import explained
+from lstmstudy.parsing.sections import explained
 
 _MANY_GAPS = (
     0.1  # share of values from which on repeating the last one would be learned and scored as if measured

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from lstmstudy.atomic import write_whole
 from lstmstudy.report.chapters import Chapter, ChapterExporter, Section, chapter_anchors
 from lstmstudy.report.markdown import plain
+from lstmstudy.store.atomic import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

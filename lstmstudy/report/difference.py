@@ -10,10 +10,10 @@ import jinja2
 from markupsafe import Markup
 
 from lstmstudy import paths
-from lstmstudy.atomic import write_whole
+from lstmstudy.parsing.strict_yaml import ParamsError
+from lstmstudy.parsing.untrusted import open_plain
 from lstmstudy.provenance import FILE as PROVENANCE
-from lstmstudy.strict_yaml import ParamsError
-from lstmstudy.untrusted import open_plain
+from lstmstudy.store.atomic import write_whole
 from lstmstudy.verdicts.difference import difference
 from lstmstudy.verdicts.findings import FINDINGS, read_findings
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from lstmstudy import program
 from lstmstudy.data import Fold, Part, Task, TaskInfo
 from lstmstudy.data.task import content_hash
 from lstmstudy.recipe import Recipe
 from lstmstudy.streams import generator
+from lstmstudy.training import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

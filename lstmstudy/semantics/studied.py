@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from lstmstudy import metrics
-from lstmstudy.program import Program
 from lstmstudy.readings import Validation, read
 from lstmstudy.runs import Run
 from lstmstudy.semantics.bench import SEED, STREAM, eagerly, fitting_recipe, fitting_task, undisturbed
@@ -17,7 +16,8 @@ from lstmstudy.semantics.evidence import Evidence, drawn_word, same
 from lstmstudy.semantics.noise import DRAWS, gradient_noise, network_noise, series_noise
 from lstmstudy.stats.ensembles import combined
 from lstmstudy.streams import generator, integer_seed
-from lstmstudy.training import _PROGRAMS, train
+from lstmstudy.training.program import Program
+from lstmstudy.training.train import _PROGRAMS, train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,5 +1,6 @@
 """One technique of the guide per file; `TECHNIQUES` has them all by name."""
 
+from lstmstudy.recipe import Technique as Technique
 from lstmstudy.techniques.averaging import Averaging as Averaging
 from lstmstudy.techniques.bagging import Bagging as Bagging
 from lstmstudy.techniques.batch_norm import BatchNorm as BatchNorm
@@ -26,7 +27,6 @@ from lstmstudy.techniques.registry import TECHNIQUES as TECHNIQUES
 from lstmstudy.techniques.scaling import Scaling as Scaling
 from lstmstudy.techniques.sham import Sham as Sham
 from lstmstudy.techniques.snapshots import Snapshots as Snapshots
-from lstmstudy.techniques.technique import Technique as Technique
 from lstmstudy.techniques.time_warp import TimeWarp as TimeWarp
 from lstmstudy.techniques.trio import Trio as Trio
 from lstmstudy.techniques.weight_averaging import WeightAveraging as WeightAveraging

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
+from lstmstudy.recipe import Technique
 from lstmstudy.settings import check_count, check_factor
 from lstmstudy.stages import Stages
-from lstmstudy.techniques.technique import Technique
 
 if TYPE_CHECKING:
     from lstmstudy.recipe import Recipe

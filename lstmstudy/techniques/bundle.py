@@ -10,7 +10,7 @@ from lstmstudy.techniques.gradient_clipping import GradientClipping
 from lstmstudy.techniques.layer_norm import LayerNorm
 
 if TYPE_CHECKING:
-    from lstmstudy.techniques.technique import Technique
+    from lstmstudy.recipe import Technique
 
 
 @dataclasses.dataclass(frozen=True)

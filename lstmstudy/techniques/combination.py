@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from lstmstudy.recipe import Technique
 from lstmstudy.settings import check_count
 from lstmstudy.techniques.dropout import Dropout
 from lstmstudy.techniques.early_stopping import EarlyStopping
 from lstmstudy.techniques.l2 import L2
-from lstmstudy.techniques.technique import Technique
 
 if TYPE_CHECKING:
     from lstmstudy.data import TaskInfo

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from lstmstudy.techniques.technique import Technique
+from lstmstudy.recipe import Technique
 
 
 @dataclasses.dataclass(frozen=True)

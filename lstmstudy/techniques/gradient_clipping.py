@@ -6,8 +6,8 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from lstmstudy.recipe import Technique
 from lstmstudy.settings import check_choice, check_limit
-from lstmstudy.techniques.technique import Technique
 
 if TYPE_CHECKING:
     from lstmstudy.updates import UpdateHook

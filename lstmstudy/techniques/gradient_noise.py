@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
+from lstmstudy.recipe import Technique
 from lstmstudy.settings import check_amount
-from lstmstudy.techniques.technique import Technique
 
 if TYPE_CHECKING:
     from lstmstudy.updates import UpdateHook

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from lstmstudy.recipe import Technique
 from lstmstudy.settings import check_choice, check_count, check_rate
-from lstmstudy.techniques.technique import Technique
 
 if TYPE_CHECKING:
     import keras

@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from pathlib import Path
 
-from lstmstudy.techniques.technique import Technique
+from lstmstudy.recipe import Technique
 
 
 def _defined_here() -> dict[str, type[Technique]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
+from lstmstudy.recipe import Technique
 from lstmstudy.settings import check_count
-from lstmstudy.techniques.technique import Technique
 
 
 @dataclasses.dataclass(frozen=True)

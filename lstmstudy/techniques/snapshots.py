@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from lstmstudy.recipe import Technique
 from lstmstudy.settings import check_count
 from lstmstudy.stages import Stages
-from lstmstudy.techniques.technique import Technique
 
 if TYPE_CHECKING:
     from lstmstudy.recipe import Recipe

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lstmstudy.ablation import Ablation
 from lstmstudy.claims.arms import ClaimArms
+from lstmstudy.study.ablation import Ablation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from lstmstudy.arms import Arm
     from lstmstudy.claims.table import Contrast
     from lstmstudy.plan import Plan
-    from lstmstudy.probing import Probe
     from lstmstudy.runs import Outcome, Run
+    from lstmstudy.training.probing import Probe
 
 
 class Measured(NamedTuple):
@@ -103,7 +103,7 @@ class Bench:
         # As in the workers: other kernels round differently.
         os.environ.update({"TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1"})
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        from lstmstudy.probing import Probe  # loads TensorFlow
+        from lstmstudy.training.probing import Probe  # loads TensorFlow
 
         if task not in self._probes:
             self._probes[task] = Probe(self.plan.baseline.recipe, self.plan.tasks[task].info)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.claims.table import Contrast
-from lstmstudy.grids import load_technique
+from lstmstudy.params.grids import load_technique
 from lstmstudy.plan import COMPARISON
 from lstmstudy.stats.sign_flips import ALPHA, equivalence
 from lstmstudy.stats.tested import Tested, tested

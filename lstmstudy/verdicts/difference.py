@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lstmstudy.strict_yaml import printable
+from lstmstudy.parsing.strict_yaml import printable
 from lstmstudy.verdicts.words import contrast_name, effect
 
 if TYPE_CHECKING:

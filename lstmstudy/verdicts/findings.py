@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy import paths
-from lstmstudy.atomic import write_whole
 from lstmstudy.claims.table import FILE
+from lstmstudy.parsing.untrusted import open_plain, plain_bytes
 from lstmstudy.plan import COMPARISON
 from lstmstudy.source import source_digest
 from lstmstudy.stats.calibration import Pool, Rate, power, sham_rates, sign_flip_rate
 from lstmstudy.stats.sign_flips import ALPHA
-from lstmstudy.untrusted import open_plain, plain_bytes
+from lstmstudy.store.atomic import write_whole
 from lstmstudy.verdicts.bench import Bench
 from lstmstudy.verdicts.compared import MARGIN, advice_found, costs_found, finite_mean, techniques_found
 from lstmstudy.verdicts.contrasts import Judgement, contrast_found, finite_or_none
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from lstmstudy.plan import Plan
     from lstmstudy.runs import Outcome, Run
-    from lstmstudy.store import RunStore
+    from lstmstudy.store.outcomes import RunStore
     from lstmstudy.verdicts.rows import Row
 
 FINDINGS, SCHEMA, STAMP = "findings.json", "findings.schema.json", "findings.stamp"

@@ -10,7 +10,7 @@ import numpy as np
 
 from lstmstudy.claims.arms import in_words, trained_units
 from lstmstudy.claims.table import load_claims
-from lstmstudy.params import ParamsError, load_profile, profile_names
+from lstmstudy.params.profile import ParamsError, load_profile, profile_names
 from lstmstudy.stats.calibration import Question
 from lstmstudy.verdicts.contrasts import (
     Judgement,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lstmstudy.claims.table import Claim
-    from lstmstudy.params import Profile
+    from lstmstudy.params.profile import Profile
     from lstmstudy.verdicts.contrasts import Judged
     from lstmstudy.verdicts.rows import Row
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from lstmstudy.ablation import single
 from lstmstudy.claims.table import BEST_MEMBER, GAP_RULE
 from lstmstudy.data.schemes import FINAL
-from lstmstudy.estimates import estimates
 from lstmstudy.stats.ensembles import ambiguity
 from lstmstudy.streams import generator
+from lstmstudy.study.ablation import single
+from lstmstudy.study.estimates import estimates
 from lstmstudy.verdicts.bench import Measured, measured
 from lstmstudy.weight_sizes import weight_sizes
 

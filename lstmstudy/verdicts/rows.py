@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from lstmstudy.ablation import ALL_TASKS
 from lstmstudy.claims.arms import BASELINE, trained_units
 from lstmstudy.claims.table import EQUAL_COMPUTE, Contrast, load_claims
-from lstmstudy.search import rounded as significant
+from lstmstudy.params.search import rounded as significant
 from lstmstudy.stats.effects import log_ratio
-from lstmstudy.store import MissingRunsError
+from lstmstudy.store.outcomes import MissingRunsError
+from lstmstudy.study.ablation import ALL_TASKS
 from lstmstudy.verdicts.bench import Bench, measured
 from lstmstudy.verdicts.quantities import QUANTITIES, error_on_test
 

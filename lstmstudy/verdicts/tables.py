@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmstudy.atomic import write_whole
 from lstmstudy.readings import READINGS
-from lstmstudy.store import MissingRunsError
+from lstmstudy.store.atomic import write_whole
+from lstmstudy.store.outcomes import MissingRunsError
 from lstmstudy.verdicts.rows import DIGITS, Row, rounded, short
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from lstmstudy.views import counted, paragraphs, table_of
+from lstmstudy.study.views import counted, paragraphs, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from lstmstudy.data.own.cells import (
     label,
     may_have_thousands,
 )
-from lstmstudy.strict_yaml import ParamsError, shown
+from lstmstudy.parsing.strict_yaml import ParamsError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

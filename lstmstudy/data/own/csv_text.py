@@ -8,7 +8,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING
 
-from lstmstudy.strict_yaml import ParamsError, shown
+from lstmstudy.parsing.strict_yaml import ParamsError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ import numpy as np
 from lstmstudy.data.cache import PARTS
 from lstmstudy.data.folds import part_targets, rolling_origins
 from lstmstudy.data.masking import known_steps, predictable
-from lstmstudy.strict_yaml import ParamsError
+from lstmstudy.parsing.strict_yaml import ParamsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

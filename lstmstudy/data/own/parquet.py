@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmstudy.data.own.cells import label
 from lstmstudy.data.own.csv_text import too_many
-from lstmstudy.strict_yaml import ParamsError, shown
+from lstmstudy.parsing.strict_yaml import ParamsError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

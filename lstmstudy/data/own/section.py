@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, StringConstraints, field_validator
 
 from lstmstudy.data.folds import TEST_SHARE, VALIDATION_SHARE
-from lstmstudy.sections import LIST, Section
+from lstmstudy.parsing.sections import LIST, Section
 
 if TYPE_CHECKING:
     from pathlib import Path

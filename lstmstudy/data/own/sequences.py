@@ -13,7 +13,7 @@ from lstmstudy.data.own.columns import check_known, constant, grouped, numbers
 from lstmstudy.data.own.table import read_table
 from lstmstudy.data.own.times import in_order, read_times
 from lstmstudy.data.windows import fill_backward_looking
-from lstmstudy.strict_yaml import ParamsError, shown
+from lstmstudy.parsing.strict_yaml import ParamsError, shown
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from lstmstudy.data.own.spacing import all_times, places_of, step_of, uneven
 from lstmstudy.data.own.table import read_table
 from lstmstudy.data.own.times import in_order, read_times
 from lstmstudy.data.windows import fill_backward_looking
-from lstmstudy.strict_yaml import ParamsError, shown
+from lstmstudy.parsing.strict_yaml import ParamsError, shown
 
 if TYPE_CHECKING:
     from pathlib import Path

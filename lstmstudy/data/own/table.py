@@ -13,8 +13,8 @@ from lstmstudy.data.own.cells import is_missing, is_number, label
 from lstmstudy.data.own.csv_text import check_text, parse_csv
 from lstmstudy.data.own.parquet import parse_parquet
 from lstmstudy.data.own.times import is_time
-from lstmstudy.sections import unknown
-from lstmstudy.strict_yaml import ParamsError, shown
+from lstmstudy.parsing.sections import unknown
+from lstmstudy.parsing.strict_yaml import ParamsError, shown
 
 if TYPE_CHECKING:
     from pathlib import Path

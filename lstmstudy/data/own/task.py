@@ -21,8 +21,8 @@ from lstmstudy.data.references import classification_references, forecasting_ref
 from lstmstudy.data.sources import Sequences
 from lstmstudy.data.task import Task, TaskInfo, content_hash
 from lstmstudy.data.windows import modelled_series
-from lstmstudy.strict_yaml import ParamsError
-from lstmstudy.untrusted import open_plain
+from lstmstudy.parsing.strict_yaml import ParamsError
+from lstmstudy.parsing.untrusted import open_plain
 
 if TYPE_CHECKING:
     from pathlib import Path

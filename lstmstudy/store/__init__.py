@@ -1,0 +1,1 @@
+"""Outcomes on disk: whole or not there, and never lost."""

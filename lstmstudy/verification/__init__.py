@@ -1,0 +1,1 @@
+"""Whether stored numbers are those that training gives."""

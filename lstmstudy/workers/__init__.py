@@ -1,0 +1,1 @@
+"""Where runs are trained: the cores of this machine, or a cluster."""
