@@ -119,11 +119,11 @@ class _Arm:
 
 
 def plan_searches(plan: Plan, only: Sequence[str] = ()) -> list[Search]:
-    """Return a search for the baseline and for each searched entry of the profile's techniques, on each task.
+    """Return a search for the baseline and for each tuned arm that the profile compares, on each task.
 
     Args:
         plan: Tasks, network and length of training; the search itself is the `tuning` of its profile.
-        only: Keys of arms, or names of techniques, to leave it at; all if empty.
+        only: Keys of arms, or names of techniques, to search for instead, whether they are compared or not.
 
     Raises:
         ParamsError: If one of `only` is neither, or a technique has no learning rate of its own.
@@ -147,8 +147,14 @@ def plan_searches(plan: Plan, only: Sequence[str] = ()) -> list[Search]:
         _search(plan, task, arm)
         for task in plan.profile.tasks
         for arm in arms
-        if (not only or arm.name in only or arm.key in only) and not arm.unfit(plan.tasks[task].info)
+        if _wanted(plan, arm, only) and not arm.unfit(plan.tasks[task].info)
     ]
+
+
+def _wanted(plan: Plan, arm: _Arm, only: Sequence[str]) -> bool:
+    if only:
+        return arm.name in only or arm.key in only
+    return arm.name == BASELINE or plan.profile.compares(arm.name, arm.key)
 
 
 def _search(plan: Plan, task: str, arm: _Arm) -> Search:
@@ -181,7 +187,7 @@ def tune(
 
     Args:
         profile: Name of the profile.
-        only: Keys of arms, or names of techniques, to leave it at; all if empty.
+        only: Keys of arms, or names of techniques, to search for; what the profile compares if empty.
         scheduler: Address of a Dask cluster that trains; None for this machine.
         folder: Where the parameters lie.
         store: Where outcomes are kept.
