@@ -151,7 +151,7 @@ def changed_units(folder, units, old=3):
 
 
 @pytest.mark.parametrize("name", ["default", "full"])  # smoke takes what was chosen at the nearest size
-def test_a_shipped_profile_searches_all_its_arms_equally_and_switches_none_off(name):
+def test_a_shipped_profile_searches_all_that_it_compares_equally_and_switches_none_off(name):
     """On each task every draw trains something other than the baseline, and none is a judged run."""
     plan = plan_of(paths.PARAMS, name)
     searches = plan_searches(plan)
@@ -164,10 +164,22 @@ def test_a_shipped_profile_searches_all_its_arms_equally_and_switches_none_off(n
         for technique in plan.profile.techniques
         for entry in load_technique(technique).tuned
         for task in plan.profile.tasks
-        if not (technique == "permutation" and CATALOG[task].kind == "forecasting")
+        if plan.profile.compares(technique, entry_key(technique, entry))
+        and not (technique == "permutation" and CATALOG[task].kind == "forecasting")
     }
     expected |= {(task, "baseline") for task in plan.profile.tasks}
     assert {(search.task, search.key) for search in searches} == expected
+
+
+def test_what_is_not_compared_is_searched_for_by_name():
+    """It draws as it would if it were compared."""
+    plan = plan_of(paths.PARAMS, "full")
+    assert not plan.profile.compares("mixup", "mixup")
+    searches = plan_searches(plan, ["mixup"])
+    assert {(search.task, search.key) for search in searches} == {(t, "mixup") for t in plan.profile.tasks}
+    everything = dataclasses.replace(plan, profile=plan.profile.model_copy(update={"compared": None}))
+    drawn = {(each.task, each.key): each.runs.keys() for each in plan_searches(everything)}
+    assert all(each.runs.keys() == drawn[each.task, each.key] for each in searches)
 
 
 def test_draws_do_not_depend_on_other_arms_tasks_or_profiles(folder):
