@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
-from lstmstudy.source import code_digest
+from lstmstudy.source import code_digest, module_path, package_modules
 from lstmstudy.store.atomic import write_whole
 from lstmstudy.workers.processes import end_with_parent, interrupts_held, kill_processes
 
@@ -23,19 +23,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _STARTS = 3  # a kernel that does not start is tried again
-_NOT_READ = (
-    "about.py",
-    "build.py",
-    "execution.py",
+_NOT_READ = (  # code that no notebook reaches
+    "__main__",
+    "about",
+    "build",
+    "execution",
     "export",
-    "gaps.py",
-    "pace.py",
+    "gaps",
     "proposal",
-    "provenance.py",
-    "__main__.py",
+    "provenance",
     "report",
-    "turns.py",
-)  # code that no notebook reaches
+    "store.sharing",
+    "store.turns",
+    "tuning",
+    "verification",
+    "workers.pace",
+)
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,8 @@ class Execution:
 
 def code_inputs() -> dict[str, str]:
     """Return the syntax hash of every module that a notebook can reach, by its path."""
-    package = paths.ROOT / "lstmstudy"
-    modules = [
-        path for path in sorted(package.rglob("*.py")) if path.relative_to(package).parts[0] not in _NOT_READ
-    ]
-    return {paths.relative(path): code_digest(path.read_text(encoding="utf-8")) for path in modules}
+    files = map(module_path, package_modules(without=_NOT_READ))
+    return {paths.relative(path): code_digest(path.read_text(encoding="utf-8")) for path in files}
 
 
 def file_inputs(files: Sequence[Path]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lstmstudy import paths
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -49,6 +49,22 @@ def module_path(module: str) -> Path:
         msg = f"The code of a technique lives in modules that can be imported. Received: {module=}"
         raise ValueError(msg)
     return Path(found.origin)
+
+
+def package_modules(without: Collection[str]) -> list[str]:
+    """Return the dotted names of this package's modules, in order.
+
+    Args:
+        without: Modules and packages to leave out, named without the package: ``"build"``, ``"workers.pace"``.
+    """
+    package = paths.ROOT / _PACKAGE
+    found = (path.relative_to(package).with_suffix("").parts for path in sorted(package.rglob("*.py")))
+    beside = {tuple(name.split(".")) for name in without}
+    return [
+        ".".join((_PACKAGE, *parts))
+        for parts in found
+        if not any(parts[:length] in beside for length in range(1, len(parts) + 1))
+    ]
 
 
 def _module_digest(module: str) -> str:

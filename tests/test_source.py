@@ -6,7 +6,9 @@ import importlib
 
 import pytest
 
-from lstmstudy.source import code_digest, module_path, source_digest
+from lstmstudy import execution
+from lstmstudy.source import code_digest, module_path, package_modules, source_digest
+from lstmstudy.verdicts import findings
 
 CODE = '''"""What the module is for."""
 
@@ -78,3 +80,14 @@ def test_the_order_and_number_of_mentions_do_not_count():
     both = source_digest([first, second])
     assert source_digest([second, first, second]) == both
     assert len({both, source_digest([first]), source_digest([second])}) == 3
+
+
+@pytest.mark.parametrize("names", [execution._NOT_READ, findings._BESIDE], ids=["notebooks", "findings"])
+def test_every_module_that_is_left_out_is_there(names):
+    """A module that moved, and its old name in such a list, would count without a word."""
+    everything = set(package_modules(without=()))
+    for name in names:
+        assert set(package_modules(without=[name])) < everything, name
+    left = package_modules(without=names)
+    assert "lstmstudy.runs" in left
+    assert not [each for each in left if each.split(".", 1)[1] in names]

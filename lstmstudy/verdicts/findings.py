@@ -14,7 +14,7 @@ from lstmstudy import paths
 from lstmstudy.claims.table import FILE
 from lstmstudy.parsing.untrusted import open_plain, plain_bytes
 from lstmstudy.plan import COMPARISON
-from lstmstudy.source import source_digest
+from lstmstudy.source import package_modules, source_digest
 from lstmstudy.stats.calibration import Pool, Rate, power, sham_rates, sign_flip_rate
 from lstmstudy.stats.sign_flips import ALPHA
 from lstmstudy.store.atomic import write_whole
@@ -50,28 +50,30 @@ if TYPE_CHECKING:
     from lstmstudy.verdicts.rows import Row
 
 FINDINGS, SCHEMA, STAMP = "findings.json", "findings.schema.json", "findings.stamp"
-# Packages and modules that no finding rests on.
-_BESIDE = (
+_BESIDE = (  # packages and modules that no finding rests on
+    "__init__",
+    "__main__",
+    "about",
+    "build",
+    "diagnosis",
+    "execution",
+    "export",
     "figures",
     "findings",
+    "gaps",
+    "proposal",
+    "provenance",
     "report",
     "semantics",
-    "about",
-    "asked",
-    "build",
-    "execution",
-    "gaps",
-    "limits",
-    "pace",
-    "proposal",
-    "progress",
-    "provenance",
-    "results",
+    "store.sharing",
+    "store.turns",
+    "study.asked",
+    "study.results",
+    "study.views",
     "traceback",
-    "turns",
-    "views",
-    "__main__",
-    "__init__",
+    "tuning",
+    "verification",
+    "workers",
 )
 
 
@@ -192,9 +194,7 @@ def _key(plan: Plan, files: list[str]) -> str:
 @functools.cache
 def _code() -> str:
     """Return the digest of the modules that findings rest on."""
-    package = paths.ROOT / "lstmstudy"
-    parts = (path.relative_to(package).with_suffix("").parts for path in sorted(package.rglob("*.py")))
-    return source_digest([".".join(("lstmstudy", *each)) for each in parts if each[0] not in _BESIDE])
+    return source_digest(package_modules(without=_BESIDE))
 
 
 def _overlap(plan: Plan) -> dict[str, float]:
