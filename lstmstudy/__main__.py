@@ -88,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     take.add_argument("archive", type=Path, help="what export wrote")
     take.set_defaults(do=_import)
 
+    words = "write what is stored of the full study and not published yet as one more part of it"
+    verbs.add_parser("publish", help=words).set_defaults(do=_publish)
+
     diff = verbs.add_parser("diff", help="write a page with what changed from one report to another")
     diff.add_argument(
         "old", type=Path, help="folder of a report, such as reports/default, or its findings.json"
@@ -112,6 +115,12 @@ def _plan(given: argparse.Namespace) -> int:
 
     print_plan(given.profile)
     return 0
+
+
+def _publish(_: argparse.Namespace) -> int:
+    from lstmstudy.publication import publish
+
+    return publish()
 
 
 def _tune(given: argparse.Namespace) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gzip
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lstmstudy.gaps import diverged_runs, missing_runs
-from lstmstudy.provenance import citation, facts, lines, parameters, write_provenance
+from lstmstudy.provenance import citation, facts, lines, parameters, write_provenance, written_now
 from lstmstudy.report import About
 from lstmstudy.verdicts.findings import FINDINGS
 from lstmstudy.verdicts.tables import RUNS, read_tables
@@ -25,6 +25,7 @@ def about_report(
     plan: Plan,
     findings: Findings,
     folder: Path,
+    written: Mapping[str, Any] | None,
     *,
     runs: Mapping[str, Run],
     stored: Iterable[str],
@@ -36,11 +37,12 @@ def about_report(
         plan: The study.
         findings: What it found.
         folder: Where findings and tables lie.
+        written: With which commit, Python and libraries published runs were read; None where outcomes are whole.
         runs: The runs of the chapters, by identity.
         stored: Identities of those that have an outcome.
         failures: What training said of those that have none.
     """
-    origin = write_provenance(plan, folder)
+    origin = write_provenance(plan, folder, written or written_now())
     packed = gzip.compress((folder / RUNS).read_bytes(), mtime=0)
     return About(
         profile=plan.profile.name,

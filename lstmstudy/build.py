@@ -14,7 +14,8 @@ from lstmstudy.gaps import recipe_name
 from lstmstudy.params.profile import ParamsError
 from lstmstudy.parsing.strict_yaml import printable
 from lstmstudy.plan import COMPARISON, METHODS, Plan, make_plan, task_cache
-from lstmstudy.store.outcomes import MissingRunsError, RunStore
+from lstmstudy.store.outcomes import MissingRunsError
+from lstmstudy.store.published import open_store
 from lstmstudy.store.turns import turn
 from lstmstudy.verdicts.words import verdict_lines
 from lstmstudy.workers.cluster import lanes_at
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from lstmstudy.report import Chapter
     from lstmstudy.runs import Outcome, Run
+    from lstmstudy.store.outcomes import RunStore
     from lstmstudy.verdicts.document import Findings
 
 _VANISHED = "vanished from reports/store/, which somebody empties; the same command trains what is missing"
@@ -54,7 +56,8 @@ class Missing:
 
 def print_plan(profile: str) -> None:
     """Print the runs of each notebook, how many are distinct and stored, and the minutes to expect."""
-    plan, store = make_plan(profile, store=writable(paths.STORE)), RunStore()
+    plan = make_plan(profile, store=writable(paths.STORE))
+    store = open_store(plan)
     print(f"{'notebook':38} {'arms':>5} {'runs':>6} {'missing':>8}")
     for name, arms in plan.notebooks.items():
         state = state_of(plan.runs(arms), store)
@@ -73,13 +76,14 @@ def print_plan(profile: str) -> None:
     )
 
 
-def build(profile: str, only: str | None = None, scheduler: str | None = None) -> int:
+def build(profile: str, only: str | None = None, scheduler: str | None = None, *, train: bool = True) -> int:
     """Build the report of a profile, or one chapter of it; return the exit code.
 
     Args:
         profile: Name of the profile.
         only: Name of a notebook; its page is ``notebooks/<notebook>.html`` beside the report.
         scheduler: Address of a Dask cluster that trains; None for this machine.
+        train: Whether missing runs are trained; else they are named as missing.
 
     Returns:
         0, or 1 if a notebook failed, a run is missing, the rule gives more false verdicts than it promises,
@@ -90,14 +94,20 @@ def build(profile: str, only: str | None = None, scheduler: str | None = None) -
     folder = writable(paths.REPORTS / profile)
     with turn(folder):
         try:
-            return _build(plan, sources, folder, only, scheduler)
+            return _build(plan, sources, folder, only, scheduler=scheduler, train=train)
         except MissingRunsError:
             print(f"stopped: runs that the report needs {_VANISHED}", file=sys.stderr)
             return 1
 
 
 def _build(
-    plan: Plan, sources: dict[str, Path], folder: Path, only: str | None, scheduler: str | None
+    plan: Plan,
+    sources: dict[str, Path],
+    folder: Path,
+    only: str | None,
+    *,
+    scheduler: str | None,
+    train: bool,
 ) -> int:
     """Train what is missing, execute what is stale, and write the pages; return the exit code."""
     from lstmstudy.about import about_report
@@ -107,17 +117,11 @@ def _build(
     from lstmstudy.report.markdown import inline_html, plain
     from lstmstudy.verdicts.findings import false_rates, study_findings
 
-    store = RunStore()
+    store = open_store(plan)
     store.sweep()
     arms = {name: plan.notebooks[name] for name in sources}
     state = state_of({k: run for name in sources for k, run in plan.runs(arms[name]).items()}, store)
-    failures = train_announced(state, store, scheduler)
-    if state.missing:
-        state = state_of(state.runs, store)
-    failed = {each.run.identity for each in failures}
-    if gone := [Failure(run, f"it {_VANISHED}") for run in state.missing if run.identity not in failed]:
-        print(f"missing: {len(gone)} runs were stored and {_VANISHED}", file=sys.stderr)
-        failures = [*failures, *gone]  # no notebook trains them: two would at once
+    state, failures = _trained(state, store, scheduler, train=train and store.takes_runs)
 
     findings = study_findings(plan, store, store.reader(plan.all_runs), folder)
     for problem in findings.problems if only is None else ():  # one chapter trains no other's runs
@@ -142,12 +146,14 @@ def _build(
     with given_up(failures):
         errors = _execute(executions)
     chapters = _chapters(executions, errors)
-    about = about_report(plan, findings, folder, runs=state.runs, stored=state.stored, failures=failures)
+    about = about_report(
+        plan, findings, folder, store.written, runs=state.runs, stored=state.stored, failures=failures
+    )
     page = folder / (f"notebooks/{only}.html" if only else "report.html")
     if only is None:
         build_pages(chapters, about, summary=COMPARISON, folder=folder / "notebooks")
     size = build_report(chapters, about, summary=COMPARISON, out=page)
-    if only is None:
+    if only is None and store.takes_runs:
         _take_away(plan, findings, store.reader(plan.all_runs), folder)
     wrong = [f"the rule is not honest: {rate}, and 5 % were promised" for rate in false_rates(findings)]
     if size > LIMIT:
@@ -164,6 +170,23 @@ def _build(
     print("\n".join(f"  {line}" for line in lines))
     print(f"report: {paths.relative(page)}")
     return 1 if state.missing or wrong or any(errors.values()) else 0
+
+
+def _trained(
+    state: Missing, store: RunStore, scheduler: str | None, *, train: bool
+) -> tuple[Missing, list[Failure]]:
+    """Train what is missing, if it is to be, and return what is stored then, and what has no outcome, with the reason."""
+    if not train:
+        print(f"runs: {len(state.stored)} of {len(state.runs)} are here, and none is trained")
+        return state, [Failure(run, "it was not trained for this report") for run in state.missing]
+    failures = train_announced(state, store, scheduler)
+    if state.missing:
+        state = state_of(state.runs, store)
+    failed = {each.run.identity for each in failures}
+    if gone := [Failure(run, f"it {_VANISHED}") for run in state.missing if run.identity not in failed]:
+        print(f"missing: {len(gone)} runs were stored and {_VANISHED}", file=sys.stderr)
+        failures = [*failures, *gone]  # no notebook trains them: two would at once
+    return state, failures
 
 
 def _take_away(plan: Plan, findings: Findings, outcome: Callable[[Run], Outcome], folder: Path) -> None:

@@ -9,6 +9,7 @@ PARAMS = ROOT / "params"  # profiles; techniques/ has one file per technique
 NOTEBOOKS = ROOT / "notebooks"  # sources, without outputs
 REPORTS = ROOT / "reports"  # build products, one folder per profile
 STORE = REPORTS / "store"  # outcomes of runs, shared by all profiles
+PUBLISHED = REPORTS / "published"  # the published study: its runs in small, and its report
 
 
 def relative(path: Path) -> str:

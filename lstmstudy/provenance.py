@@ -16,6 +16,7 @@ from lstmstudy.store.atomic import write_whole
 from lstmstudy.verdicts.tables import COST, RUNS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from lstmstudy.plan import Plan
@@ -38,18 +39,26 @@ def facts(plan: Plan, findings: Findings) -> dict[str, str]:
     }
 
 
-def write_provenance(plan: Plan, folder: Path) -> dict[str, Any]:
+def written_now() -> dict[str, Any]:
+    """Return the commit of the checkout, and Python and the libraries with which reports are written."""
+    return {
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def write_provenance(plan: Plan, folder: Path, written: Mapping[str, Any]) -> dict[str, Any]:
     """Write where the numbers in a folder come from beside them, and return it; the same runs give the same.
 
     Args:
         plan: The study.
         folder: Where its tables lie.
+        written: As `written_now` has it.
     """
     machines = json.loads((folder / COST).read_text(encoding="utf-8"))["machines"]
     found = {
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        **{name: written[name] for name in ("commit", "python", "versions")},
         "trained on": machines,
         "runs.csv": f"sha256 {text_hash([(folder / RUNS).read_text(encoding='utf-8')])}",
         "tuned": {task: note for task, note in plan.tuned_notes.items() if note},

@@ -13,6 +13,8 @@ from lstmstudy.readings import Kept, Validation, read
 from lstmstudy.source import source_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
     from lstmstudy.recipe import Recipe
@@ -160,8 +162,17 @@ class Result:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A result and the record of how it came about (seconds, memory, machine; never compared)."""
+    """A result and the record of how it came about (seconds, memory, machine; never compared).
+
+    Attributes:
+        identity: That of the run.
+        result: What training produced.
+        record: How it came about.
+        numbers: Of a published run, whose predictions and weights are left away, what was taken from them, by name;
+            None where they are there.
+    """
 
     identity: str
     result: Result
     record: dict[str, Any]
+    numbers: Mapping[str, Any] | None = None

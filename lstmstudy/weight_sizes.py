@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lstmstudy.store.numbers import taken
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lstmstudy.runs import Result
+    from lstmstudy.runs import Outcome
 
 NEAR_ZERO = 0.001  # a third of what Adam moves a weight at first: too small to matter, large enough to be met
 _MATRICES = {
@@ -39,9 +41,15 @@ def lstm_matrices(weights: Mapping[str, np.ndarray], matrices: str = "both") -> 
     return np.concatenate(chosen).astype(np.float64)
 
 
-def weight_sizes(result: Result) -> WeightSizes:
+def weight_sizes(outcome: Outcome) -> WeightSizes:
     """Return the sizes of the LSTM matrices at the selected epoch; NaN if the run diverged."""
-    if result.diverged is not None or not result.weights:
+    if outcome.result.diverged is not None:
         return WeightSizes(np.nan, np.nan)
-    entries = lstm_matrices(result.weights)
-    return WeightSizes(100 * float(np.mean(np.abs(entries) < NEAR_ZERO)), float(np.sqrt(np.sum(entries**2))))
+    return WeightSizes(
+        *taken(f"weights, near {NEAR_ZERO}", [outcome], lambda: _sizes(outcome.result.weights))
+    )
+
+
+def _sizes(weights: Mapping[str, np.ndarray]) -> tuple[float, float]:
+    entries = lstm_matrices(weights)
+    return 100 * float(np.mean(np.abs(entries) < NEAR_ZERO)), float(np.sqrt(np.sum(entries**2)))

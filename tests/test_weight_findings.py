@@ -119,25 +119,26 @@ def drawn(ax):
     return [float(line.get_ydata()[-1]) for line in ax.get_lines() if len(line.get_xdata()) > 2]
 
 
+def with_weights(weights):
+    """Return an outcome with some weights."""
+    return made_outcome("1f" * 32, dataclasses.replace(made_result([0.5]), weights=weights))
+
+
 def test_near_zero_and_length_are_those_of_the_lstm_matrices():
-    """Biases, gains and the head are zeros and count nowhere; a run without weights has no sizes."""
-    share, length = weight_sizes(
-        dataclasses.replace(made_result([0.5]), weights=made_weights(0, share=0.25, factor=3.0))
-    )
+    """Biases, gains and the head are zeros and count nowhere; a run that diverged has no sizes."""
+    share, length = weight_sizes(with_weights(made_weights(0, share=0.25, factor=3.0)))
     assert share == pytest.approx(25)
     assert length == pytest.approx(3 * np.sqrt(0.75 * 144), rel=1e-6)
     assert lstm_matrices(made_weights(0)).shape == (144,)
     assert lstm_matrices(made_weights(0), "recurrent_kernel").shape == (64,)
-    assert np.isnan(weight_sizes(dataclasses.replace(made_result([0.5]), weights={}))).all()
-    assert np.isnan(weight_sizes(made_result([0.5, np.nan], diverged="training loss nan in epoch 2"))).all()
+    diverged = made_result([0.5, np.nan], diverged="training loss nan in epoch 2")
+    assert np.isnan(weight_sizes(made_outcome("1f" * 32, diverged))).all()
 
 
 def test_what_is_exactly_at_the_threshold_is_not_near_zero():
     """Near zero is below the threshold in absolute value, on both sides of zero."""
     kernel = np.array([[NEAR_ZERO, -NEAR_ZERO, -0.5 * NEAR_ZERO, 0.0]])
-    assert (
-        weight_sizes(dataclasses.replace(made_result([0.5]), weights={"lstm_1/kernel": kernel})).share == 50
-    )
+    assert weight_sizes(with_weights({"lstm_1/kernel": kernel})).share == 50
 
 
 def test_changes_are_paired_with_the_baseline_of_the_unit(plan):

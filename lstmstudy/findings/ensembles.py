@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,14 +14,17 @@ from lstmstudy.figures import panels, plot_ambiguity, plot_dose_response, style,
 from lstmstudy.figures.labels import NOT_AVAILABLE, effect_text
 from lstmstudy.findings.finding import Finding, listed, of_arms, together_and_apart, with_intervals
 from lstmstudy.findings.titles import UNSURE, clear, fitting, known, short, some, span
-from lstmstudy.stats.ensembles import Ambiguity, ambiguity, combined
+from lstmstudy.stats.ensembles import Ambiguity, combined
+from lstmstudy.store.numbers import taken
 from lstmstudy.study.ablation import single
+from lstmstudy.study.measurements import ambiguity_of, predictions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lstmstudy.arms import Arm
     from lstmstudy.data import TaskInfo
+    from lstmstudy.runs import Outcome
     from lstmstudy.stats.effects import Effect
     from lstmstudy.study.ablation import Ablation
 
@@ -211,17 +215,6 @@ def _named(names: list[str]) -> str:
     return f"{len(names)} {verb}" if not names else f"{len(names)} ({listed(names)}) {verb}"
 
 
-def _predictions(ablation: Ablation, arm: Arm, task: str) -> list[list[np.ndarray | None]]:
-    """Return the test predictions of every member in every unit; None of a diverged one."""
-    return [
-        [
-            None if model.result.diverged is not None else model.result.predicted(arm.reading)
-            for model in models
-        ]
-        for models in ablation.members(arm, task)
-    ]
-
-
 def _truth(ablation: Ablation, task: str) -> list[np.ndarray]:
     """Return the test targets of every unit."""
     opened = ablation.plan.tasks[task]
@@ -230,13 +223,11 @@ def _truth(ablation: Ablation, task: str) -> list[np.ndarray]:
 
 def _ambiguity(ablation: Ablation, arm: Arm, info: TaskInfo) -> Ambiguity:
     """Return the mean decomposition over the units without a diverged member."""
-    parts = []
-    truth = _truth(ablation, info.name)
-    for members, y in zip(_predictions(ablation, arm, info.name), truth, strict=True):
-        known = [member for member in members if member is not None]
-        if len(known) == len(members):
-            target = np.eye(info.n_outputs)[y] if info.kind == "classification" else y
-            parts.append(ambiguity(np.stack(known), target))
+    parts = [
+        ambiguity_of(models, arm.reading, y, info)
+        for models, y in zip(ablation.members(arm, info.name), _truth(ablation, info.name), strict=True)
+        if all(model.result.diverged is None for model in models)
+    ]
     return Ambiguity(*np.mean(parts, axis=0)) if parts else Ambiguity(*[np.nan] * 3)
 
 
@@ -250,25 +241,30 @@ def _counts(ablation: Ablation, arm: Arm, info: TaskInfo) -> np.ndarray:
     )
     size, n_units = counted.shape
     errors = np.zeros((size, n_units))
-    predictions, truth = _predictions(ablation, arm, info.name), _truth(ablation, info.name)
-    for unit, (members, y) in enumerate(zip(predictions, truth, strict=True)):
-        diverged = [member is None for member in members]
-        naive = float(counted[diverged, unit].max(initial=-np.inf))
+    outcomes = zip(ablation.members(arm, info.name), _truth(ablation, info.name), strict=True)
+    for unit, (models, y) in enumerate(outcomes):
+        whole = [model for model in models if model.result.diverged is None]
+        diverged = [model.result.diverged is not None for model in models]
+        naive = float(counted[diverged, unit].max()) if any(diverged) else 0.0
+        summed = [*_summed(whole, y, arm, info), *[0.0] * (size - len(whole))]
         for count in range(1, size + 1):
-            chosen = itertools.combinations(members, count)
-            errors[count - 1, unit] = np.mean([_log_error(some, y, arm, info, naive) for some in chosen])
+            choices, sound = math.comb(size, count), math.comb(len(whole), count)
+            errors[count - 1, unit] = (summed[count - 1] + (choices - sound) * naive) / choices
     return errors - counted.mean(axis=0)
 
 
-def _log_error(
-    members: Sequence[np.ndarray | None], y: np.ndarray, arm: Arm, info: TaskInfo, naive: float
-) -> float:
-    """Return the log error of some members together; `naive` if one of them diverged."""
-    known = [member for member in members if member is not None]
-    if len(known) < len(members):
-        return naive
+def _summed(models: Sequence[Outcome], y: np.ndarray, arm: Arm, info: TaskInfo) -> np.ndarray:
+    """Return, by number of members, the sum of log errors over all choices of so many models, (n_models,)."""
+    if not models:
+        return np.zeros(0)
     how = arm.technique.combine if arm.technique else "mean"
-    return float(np.log(getattr(metrics, info.metric)(combined(np.stack(known), how), y)))
+
+    def summed() -> list[float]:
+        score, predictions = getattr(metrics, info.metric), predictions_of(models, arm.reading)
+        choices = (itertools.combinations(predictions, count) for count in range(1, len(models) + 1))
+        return [float(sum(np.log(score(combined(some, how), y)) for some in each)) for each in choices]
+
+    return taken(f"log {info.metric} of their {how}, summed by number, {arm.reading}", models, summed)
 
 
 def _count_effects(

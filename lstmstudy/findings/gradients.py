@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from lstmstudy.figures import panels, plot_arm_curves, style
 from lstmstudy.figures.gradients import NoiseLine, plot_noise_schedule
 from lstmstudy.findings.finding import Finding, finite, listed, number
 from lstmstudy.findings.titles import fitting, multiples
+from lstmstudy.store.numbers import taken
 from lstmstudy.streams import integer_seed
 from lstmstudy.techniques import GradientClipping, GradientNoise
 
@@ -17,10 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lstmstudy.arms import Arm
-    from lstmstudy.data import TaskInfo
-    from lstmstudy.runs import Result
+    from lstmstudy.data import Part, TaskInfo
+    from lstmstudy.runs import Outcome
     from lstmstudy.study.ablation import Ablation
     from lstmstudy.techniques import Technique
+    from lstmstudy.training.probing import Probe
 
 _CLIPPED = "clipped share"
 
@@ -150,11 +153,6 @@ def _known(sizes: np.ndarray) -> bool:
     return bool(np.isfinite(sizes).all())
 
 
-def has_weights(result: Result) -> bool:
-    """Return whether a run did not diverge, and its weights are kept."""
-    return result.diverged is None and bool(result.weights)
-
-
 def _updates(ablation: Ablation, info: TaskInfo) -> int:
     """Return how many updates the longest training of the control makes on a task."""
     (recipe,) = ablation.control.on(info.name)
@@ -169,18 +167,28 @@ def _gradient_sizes(ablation: Ablation, info: TaskInfo) -> tuple[np.ndarray, np.
     (recipe,) = ablation.control.on(info.name)
     probe = Probe(recipe, info)
     rows = []
-    results, kept = ablation.results(ablation.control, info.name), ablation.kept(ablation.control, info.name)
-    for unit, result, epoch in zip(ablation.units(info.name), results, kept, strict=True):
-        if not has_weights(result):
+    outcomes, kept = (
+        ablation.outcomes(ablation.control, info.name),
+        ablation.kept(ablation.control, info.name),
+    )
+    for unit, outcome, epoch in zip(ablation.units(info.name), outcomes, kept, strict=True):
+        if outcome.result.diverged is not None:
             continue
         train = ablation.plan.tasks[info.name].folds[unit.fold].train
-        probe.start(unit.seed)
-        sizes = [probe.gradient_size(train, unit.seed)]
-        probe.load(result.weights)
-        sizes.append(probe.gradient_size(train, unit.seed))
+        sizes = taken(
+            "gradients, first and kept", [outcome], partial(_sizes, probe, outcome, train, unit.seed)
+        )
         rows.append([1.0, epoch * -(-len(train.y) // recipe.batch_size), *sizes])
     middle = np.median(rows, axis=0) if rows else np.full(4, np.nan)
     return middle[:2], middle[2:]
+
+
+def _sizes(probe: Probe, outcome: Outcome, train: Part, seed: int) -> list[float]:
+    """Return the size of the gradients at the initial weights, and at those that are kept."""
+    probe.start(seed)
+    first = probe.gradient_size(train, seed)
+    probe.load(outcome.result.weights)
+    return [first, probe.gradient_size(train, seed)]
 
 
 def _clipped(ablation: Ablation, arm: Arm, info: TaskInfo) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,8 +10,9 @@ import numpy as np
 from lstmstudy.figures import panels, style
 from lstmstudy.figures.gradients import Rise, plot_flatness
 from lstmstudy.findings.finding import Finding, listed, number
-from lstmstudy.findings.gradients import has_weights, nothing
+from lstmstudy.findings.gradients import nothing
 from lstmstudy.findings.titles import fitting, some
+from lstmstudy.store.numbers import taken
 from lstmstudy.streams import generator
 from lstmstudy.techniques import GradientNoise
 
@@ -114,11 +116,20 @@ def _noisy_losses(ablation: Ablation, arms: Sequence[Arm], info: TaskInfo) -> np
 
     probe = Probe(ablation.control.on(info.name)[0], info)
     rows = []
-    units, results = ablation.units(info.name), [ablation.results(arm, info.name) for arm in arms]
-    for unit, whole in zip(units, zip(*results, strict=True), strict=True):
-        if all(map(has_weights, whole)):
+    units, outcomes = ablation.units(info.name), [ablation.outcomes(arm, info.name) for arm in arms]
+    for unit, whole in zip(units, zip(*outcomes, strict=True), strict=True):
+        if all(outcome.result.diverged is None for outcome in whole):
             train = ablation.plan.tasks[info.name].folds[unit.fold].train
-            rows.append([loss_under_noise(probe, result.weights, train, unit.seed) for result in whole])
+            rows.append(
+                [
+                    taken(
+                        f"losses, weight noise {SIZES}, {DRAWS} draws",
+                        [outcome],
+                        partial(loss_under_noise, probe, outcome.result.weights, train, unit.seed),
+                    )
+                    for outcome in whole
+                ]
+            )
     return np.swapaxes(np.array(rows).reshape(len(rows), len(arms), len(SIZES)), 0, 1)
 
 

@@ -33,6 +33,7 @@ from lstmstudy.findings.foretold import (
     size_of,
 )
 from lstmstudy.findings.titles import fitting, size, some
+from lstmstudy.store.numbers import taken
 from lstmstudy.study.estimates import Trained, estimates, pooled, realizations, split_errors
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def residual_check(ablation: Ablation) -> str:
     rows, words = [], []
     for info in ablation.infos:
         misses = misses_of(estimates(ablation, info.name))
-        p = np.array([ljung_box(residuals(trained)) for trained in realizations(ablation, info.name)])
+        p = np.array([_autocorrelation(trained) for trained in realizations(ablation, info.name)])
         passed = p >= LEVEL
         row = {
             "series": info.title,
@@ -179,15 +180,24 @@ def residual_check(ablation: Ablation) -> str:
     return f"The test finds no autocorrelation in k-fold's residuals in {listed(words)}."
 
 
+def _autocorrelation(trained: Sequence[Trained]) -> float:
+    outcomes = [each.outcome for each in _shuffled(trained)]
+    return float(taken(f"Ljung-Box p, {LAGS} lags", outcomes, lambda: ljung_box(residuals(trained))))
+
+
+def _shuffled(trained: Iterable[Trained]) -> list[Trained]:
+    return [each for each in trained if each.place.scheme == "k-fold"]
+
+
 def residuals(trained: Iterable[Trained]) -> np.ndarray:
     """Return k-fold's errors on all development targets of a realization, in the order of time, (n,).
 
     Each comes from the split that held the target out; in the unit of the series.
     """
-    shuffled = [each for each in trained if each.place.scheme == "k-fold"]
+    shuffled = _shuffled(trained)
     errors = [
-        fold.scale * (result.predicted("last", "validation") - fold.validation.y)[:, 0]
-        for _, fold, result in shuffled
+        fold.scale * (outcome.result.predicted("last", "validation") - fold.validation.y)[:, 0]
+        for _, fold, outcome in shuffled
     ]
     order = np.argsort(np.concatenate([fold.validation.indices for _, fold, _ in shuffled]))
     return np.concatenate(errors)[order]

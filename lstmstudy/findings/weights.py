@@ -182,7 +182,7 @@ def _variant(technique: Technique) -> str:
 def _pairs(ablation: Ablation, arm: Arm, task: str, quantity: _Quantity) -> np.ndarray:
     """Return a quantity of the arm's and its control's weights, (2, n_units); NaN where either run diverged."""
     both = [
-        [getattr(weight_sizes(result), quantity) for result in ablation.results(each, task)]
+        [getattr(weight_sizes(outcome), quantity) for outcome in ablation.outcomes(each, task)]
         for each in (arm, arm.control or ablation.control)
     ]
     values = np.array(both)

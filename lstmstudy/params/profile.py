@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from lstmstudy.techniques import Technique
 
+PUBLISHED, PUBLISHED_FROM = "published", "full"  # the profile whose runs are read, and the file that it is
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 # reports/store/ holds the runs, params/tuned.yaml the tuned strengths, params/claims.yaml the claims
 _TAKEN = ("store", "tuned", "claims")
@@ -133,13 +134,14 @@ def load_profile(name: str, folder: Path = paths.PARAMS) -> Profile:
         ParamsError: If anything is wrong: one line with file, key, what was expected and what came.
     """
     check_profile_name(name)
-    path = folder / f"{name}.yaml"
+    stem = PUBLISHED_FROM if name == PUBLISHED else name
+    path = folder / f"{stem}.yaml"
     where = paths.relative(path)
     names = profile_names(folder)
-    if name not in names:
+    if stem not in names:
         note = f"A file params/{name}.yaml would create it. "
         raise ParamsError(unknown("profile", name, names, note, where))
-    profile = load(Profile, path)
+    profile = load(Profile, path).model_copy(update={"name": name})
     if not profile.tasks and profile.task is None and profile.ucr is None:
         given = sorted(profile.model_fields_set - {"name"})
         raise ParamsError(

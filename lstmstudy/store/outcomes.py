@@ -21,7 +21,7 @@ from lstmstudy.parsing.untrusted import plain_bytes, read_arrays
 from lstmstudy.runs import Outcome, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from lstmstudy.runs import Run
 
@@ -48,7 +48,14 @@ class RunStore:
 
     Args:
         folder: Where the files lie; it is created when something is saved.
+
+    Attributes:
+        takes_runs: Whether outcomes can be added.
+        written: How published outcomes were written; None of whole ones.
     """
+
+    takes_runs = True
+    written: Mapping[str, Any] | None = None
 
     def __init__(self, folder: Path = paths.STORE) -> None:
         self.folder = folder

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lstmstudy.data import Fold
-    from lstmstudy.runs import Result
+    from lstmstudy.runs import Outcome
     from lstmstudy.study.ablation import Ablation
 
 
 class Trained(NamedTuple):
-    """One trained split: what it is, its data and its result."""
+    """One trained split: what it is, its data and its outcome."""
 
     place: Place
     fold: Fold
-    result: Result
+    outcome: Outcome
 
 
 def realizations(ablation: Ablation, task: str) -> list[list[Trained]]:
@@ -32,10 +32,10 @@ def realizations(ablation: Ablation, task: str) -> list[list[Trained]]:
         MissingRunsError: If there is none.
     """
     folds, found = ablation.plan.tasks[task].folds, dict[int, list[Trained]]()
-    results = ablation.results(ablation.control, task)
-    for unit, result in zip(ablation.units(task), results, strict=True):
-        trained = Trained(place_of(unit.fold), folds[unit.fold], result)
-        if result.diverged is None:
+    outcomes = ablation.outcomes(ablation.control, task)
+    for unit, outcome in zip(ablation.units(task), outcomes, strict=True):
+        trained = Trained(place_of(unit.fold), folds[unit.fold], outcome)
+        if outcome.result.diverged is None:
             found.setdefault(trained.place.realization, []).append(trained)
     whole = [trained for trained in found.values() if len(trained) == FOLDS]
     if not whole:
@@ -49,9 +49,9 @@ def split_errors(ablation: Ablation, trained: Sequence[Trained]) -> dict[str, li
     The RMSE is in the unit of the series. Under `FINAL` stand the error and size of the future.
     """
     found: dict[str, list[tuple[float, int]]] = {}
-    for place, fold, result in trained:
+    for place, fold, outcome in trained:
         part = "test" if place.scheme == FINAL else "validation"
-        error = result.error(ablation.control.reading, part) * fold.scale
+        error = outcome.result.error(ablation.control.reading, part) * fold.scale
         found.setdefault(place.scheme, []).append((error, len(getattr(fold, part).y)))
     return found
 

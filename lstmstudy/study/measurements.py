@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy import metrics
-from lstmstudy.stats.ensembles import combined
+from lstmstudy.stats.ensembles import Ambiguity, ambiguity, combined
+from lstmstudy.store.numbers import taken
 from lstmstudy.store.outcomes import MissingRunsError
 from lstmstudy.study.asked import check_arm, check_curve, check_reading, check_task
 
@@ -184,14 +185,15 @@ class Measurements:
 
     def _ensemble_errors(self, arm: Arm, task: str, part: str, metric: str | None) -> np.ndarray:
         opened, how = self.plan.tasks[task], arm.technique.combine if arm.technique else "mean"
-        score = getattr(metrics, metric or opened.info.metric)
+        name = metric or opened.info.metric
         errors = []
         for unit, models in zip(self.units(task), self.members(arm, task), strict=True):
             if any(model.result.diverged is not None for model in models):
                 errors.append(np.nan)
                 continue
-            predictions = np.stack([model.result.predicted(arm.reading, part) for model in models])
-            errors.append(score(combined(predictions, how), getattr(opened.folds[unit.fold], part).y))
+            y = getattr(opened.folds[unit.fold], part).y
+            error = functools.partial(_error_together, models, arm.reading, part, y, metric=name, how=how)
+            errors.append(float(taken(f"{name} of their {how}, {arm.reading}, {part}", models, error)))
         return np.array(errors)
 
     def references(self, task: str, metric: str | None = None) -> dict[str, np.ndarray]:
@@ -200,3 +202,30 @@ class Measurements:
         rows = [opened.references[unit.fold] for unit in self.units(task)]
         key = metric or opened.info.metric
         return {name: np.array([row[name][key] for row in rows]) for name in rows[0] if key in rows[0][name]}
+
+
+def _error_together(
+    models: Sequence[Outcome], reading: str, part: str, y: np.ndarray, *, metric: str, how: str
+) -> float:
+    """Return the error of several models' combined predictions."""
+    return float(getattr(metrics, metric)(combined(predictions_of(models, reading, part), how), y))
+
+
+def predictions_of(models: Sequence[Outcome], reading: str, part: str = "test") -> np.ndarray:
+    """Return what several models predict for a part at the epochs that they keep, (n_models, n_samples, n_outputs)."""
+    return np.stack([model.result.predicted(reading, part) for model in models])
+
+
+def ambiguity_of(models: Sequence[Outcome], reading: str, y: np.ndarray, info: TaskInfo) -> Ambiguity:
+    """Return how far the mean of several models is better than they are on average, on the test part.
+
+    Args:
+        models: Their outcomes; none diverged.
+        reading: Which epoch of each counts.
+        y: Test targets, (n, 1), or labels, (n,).
+        info: The task.
+    """
+    truth = np.eye(info.n_outputs)[y] if info.kind == "classification" else y
+    return Ambiguity(
+        *taken(f"ambiguity, {reading}", models, lambda: ambiguity(predictions_of(models, reading), truth))
+    )

@@ -111,7 +111,7 @@ def _rows(
                 "secondary_metric": info.secondary,
                 "control_test": control_test,
                 "log_ratio": log_ratio,
-                "parameters": sum(parameters_of(model.result) for model in models),
+                "parameters": sum(map(parameters_of, models)),
                 "updates": sum(updates_of(plan, run) for run in runs),
                 "diverged": next((model.result.diverged for model in models if model.result.diverged), None),
                 **{name: values[number] for name, values in numbers.items()},

@@ -13,7 +13,8 @@ from lstmstudy.gaps import recipe_name
 from lstmstudy.params.design import design_names
 from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.plan import make_plan, task_cache
-from lstmstudy.store.outcomes import MissingRunsError, RunStore
+from lstmstudy.store.outcomes import MissingRunsError
+from lstmstudy.store.published import open_store
 from lstmstudy.study.ablation import Ablation
 from lstmstudy.study.asked import check_arms, check_name, check_technique, find_arm
 from lstmstudy.study.results import results_frame
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from lstmstudy.data import Fold, TaskInfo
     from lstmstudy.plan import Plan
     from lstmstudy.runs import Outcome, Run
+    from lstmstudy.store.outcomes import RunStore
     from lstmstudy.techniques import Technique
     from lstmstudy.verdicts.document import Findings
 
@@ -52,7 +54,8 @@ def open_study(profile: str = "default", *, store: Path = paths.STORE, folder: P
         raise ParamsError(
             f"open_study: Expected the name of a profile, a text such as 'smoke'. Received: profile={profile!r}"
         )
-    return Study(make_plan(profile, store=store, folder=folder), RunStore(store))
+    plan = make_plan(profile, store=store, folder=folder)
+    return Study(plan, open_store(plan, store))
 
 
 class Study:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from lstmstudy.claims.table import BEST_MEMBER, GAP_RULE
 from lstmstudy.data.schemes import FINAL
-from lstmstudy.stats.ensembles import ambiguity
+from lstmstudy.store.numbers import taken
 from lstmstudy.streams import generator
 from lstmstudy.study.ablation import single
 from lstmstudy.study.estimates import estimates
+from lstmstudy.study.measurements import ambiguity_of
 from lstmstudy.verdicts.bench import Measured, measured
 from lstmstudy.weight_sizes import weight_sizes
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
     from lstmstudy.arms import Arm
     from lstmstudy.claims.table import Contrast, Pair
+    from lstmstudy.data import Part
+    from lstmstudy.runs import Outcome
     from lstmstudy.verdicts.bench import Bench
 
 WATCHED = 5  # epochs over which an alarm looks back
@@ -137,15 +141,25 @@ def spread(bench: Bench, contrast: Contrast, task: str) -> Measured:
     ablation = bench.ablation(*pair, *twins)
     both = []
     for arm, twin in zip(pair, twins, strict=True):
-        results = zip(ablation.results(arm, task), ablation.results(twin, task), strict=True)
-        apart = [
-            np.nan
-            if one.diverged is not None or two.diverged is not None
-            else np.sqrt(np.mean((one.predicted(arm.reading) - two.predicted(arm.reading)) ** 2))
-            for one, two in results
-        ]
+        outcomes = zip(ablation.outcomes(arm, task), ablation.outcomes(twin, task), strict=True)
+        apart = [_distance(one, two, arm.reading) for one, two in outcomes]
         both.append(np.array(apart, dtype=float))
     return measured(ablation, task, [*pair, *twins], *both)
+
+
+def _distance(one: Outcome, other: Outcome, reading: str) -> float:
+    """Return the root mean square of the difference of two runs' test predictions; NaN if one diverged."""
+    results = one.result, other.result
+    if any(result.diverged is not None for result in results):
+        return np.nan
+    predicted = [partial(result.predicted, reading) for result in results]
+    return float(
+        taken(
+            f"distance, {reading}",
+            [one, other],
+            lambda: np.sqrt(np.mean((predicted[0]() - predicted[1]()) ** 2)),
+        )
+    )
 
 
 def noisy_error(bench: Bench, contrast: Contrast, task: str) -> Measured:
@@ -161,20 +175,29 @@ def noisy_error(bench: Bench, contrast: Contrast, task: str) -> Measured:
     both = []
     for arm, fallback in zip(pair, clean, strict=True):
         errors = []
-        for unit, result, naive in zip(
-            ablation.units(task), ablation.results(arm, task), fallback, strict=True
+        for unit, outcome, naive in zip(
+            ablation.units(task), ablation.outcomes(arm, task), fallback, strict=True
         ):
-            if result.diverged is not None:
+            if outcome.result.diverged is not None:
                 errors.append(naive)
                 continue
-            test = folds[unit.fold].test
-            x = noisy(test.x, contrast.noise or 0.0, unit.seed, padded=info.variable_length)
-            probe = bench.probe(task)
-            probe.load(result.weights)
-            loss = probe.loss(replace(test, x=x))
+            noise, test = contrast.noise or 0.0, folds[unit.fold].test
+            loss = taken(
+                f"loss, input noise {noise}",
+                [outcome],
+                partial(_noisy_loss, bench, outcome, task, test, noise=noise, seed=unit.seed),
+            )
             errors.append(np.sqrt(loss) if info.metric == "rmse" else loss)
         both.append(np.array(errors, dtype=float))
     return measured(ablation, task, list(pair), *both)
+
+
+def _noisy_loss(bench: Bench, outcome: Outcome, task: str, test: Part, *, noise: float, seed: int) -> float:
+    """Return the loss at the selected weights on a test part with noise on its inputs."""
+    info = bench.plan.tasks[task].info
+    probe = bench.probe(task)
+    probe.load(outcome.result.weights)
+    return probe.loss(replace(test, x=noisy(test.x, noise, seed, padded=info.variable_length)))
 
 
 def noisy(x: np.ndarray, sd: float, seed: int, *, padded: bool) -> np.ndarray:
@@ -187,18 +210,18 @@ def noisy(x: np.ndarray, sd: float, seed: int, *, padded: bool) -> np.ndarray:
 
 def near_zero(bench: Bench, contrast: Contrast, task: str) -> Measured:
     """Return the share of the LSTM layers' weights that are near zero."""
-    return _weights(bench, contrast, task, lambda result: weight_sizes(result).share / 100)
+    return _weights(bench, contrast, task, lambda outcome: weight_sizes(outcome).share / 100)
 
 
 def norm(bench: Bench, contrast: Contrast, task: str) -> Measured:
     """Return the Euclidean norm of the LSTM layers' weights."""
-    return _weights(bench, contrast, task, lambda result: weight_sizes(result).norm)
+    return _weights(bench, contrast, task, lambda outcome: weight_sizes(outcome).norm)
 
 
 def _weights(bench: Bench, contrast: Contrast, task: str, size: Callable[..., float]) -> Measured:
     pair = bench.pair(contrast, task)
     ablation = bench.ablation(*reversed(pair))
-    both = (np.array([size(result) for result in ablation.results(arm, task)]) for arm in pair)
+    both = (np.array([size(outcome) for outcome in ablation.outcomes(arm, task)]) for arm in pair)
     return measured(ablation, task, list(pair), *both)
 
 
@@ -254,10 +277,7 @@ def gain_and_spread(bench: Bench, contrast: Contrast, task: str) -> Measured:
         ):
             if np.isnan(errors[place]):
                 continue
-            y = folds[unit.fold].test.y
-            truth = np.eye(info.n_outputs)[y] if info.kind == "classification" else y
-            predictions = np.stack([model.result.predicted(arm.reading) for model in models])
-            apart = np.sqrt(ambiguity(predictions, truth).ambiguity)
+            apart = np.sqrt(ambiguity_of(models, arm.reading, folds[unit.fold].test.y, info).ambiguity)
             gain = np.log(np.mean([each[place] for each in alone]) / errors[place])
             gains.setdefault(unit.seed, []).append((float(gain), float(apart)))
     whole = {seed: pairs for seed, pairs in gains.items() if len(pairs) == len(arm.tasks) > 2}

@@ -18,6 +18,7 @@ import numpy as np
 
 from lstmstudy.readings import READINGS
 from lstmstudy.store.atomic import write_whole
+from lstmstudy.store.numbers import taken
 from lstmstudy.store.outcomes import MissingRunsError
 from lstmstudy.verdicts.rows import DIGITS, Row, rounded, short
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lstmstudy.plan import Plan
-    from lstmstudy.runs import Outcome, Result, Run
+    from lstmstudy.runs import Outcome, Run
 
 UNITS, RUNS, ARMS, CURVES, COST = "units.csv", "runs.csv", "arms.csv", "curves.csv.gz", "cost.json"
 COLUMNS_OF = "columns.json"  # says what the columns of each table are
@@ -88,9 +89,16 @@ def updates_of(plan: Plan, run: Run) -> int:
     return -(-len(plan.tasks[run.task].folds[run.fold].train.y) // run.recipe.batch_size)
 
 
-def parameters_of(result: Result) -> int:
+def parameters_of(outcome: Outcome) -> int:
     """Return how many weights are trained; moving statistics are none."""
-    return sum(weight.size for path, weight in result.weights.items() if "/moving_" not in path)
+    weights = outcome.result.weights
+    return int(
+        taken(
+            "parameters",
+            [outcome],
+            lambda: sum(w.size for path, w in weights.items() if "/moving_" not in path),
+        )
+    )
 
 
 def run_row(plan: Plan, run: Run, outcome: Outcome) -> dict[str, str]:
@@ -103,7 +111,7 @@ def run_row(plan: Plan, run: Run, outcome: Outcome) -> dict[str, str]:
         "seed": run.seed,
         "recipe": json.dumps(run.recipe.describe(), sort_keys=True),
         "updates": updates_of(plan, run),
-        "parameters": parameters_of(result),
+        "parameters": parameters_of(outcome),
         "diverged": result.diverged or "",
     }
     for reading in READINGS:

@@ -60,6 +60,8 @@ def train_missing(
         TrainingStoppedError: If it is interrupted; a KeyboardInterrupt that says how far it came.
         ParamsError: If the store takes no more, such as on a full disk, or a cluster is lost; what is stored stays.
     """
+    if not store.takes_runs:
+        return [Failure(run, "it is not published") for run in runs]
     tried = _given_up()
     failures = [Failure(run, tried[run.identity]) for run in runs if run.identity in tried]
     runs = [run for run in runs if run.identity not in tried]
