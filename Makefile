@@ -26,7 +26,7 @@ export TF_ENABLE_ONEDNN_OPTS := 0
 
 .DEFAULT_GOAL := report
 .NOTPARALLEL:
-.PHONY: report plan new verify export import test torture bench lab clean forget lock environment help
+.PHONY: report plan new published publish verify export import test torture bench lab clean forget lock environment help
 
 report: environment  ## Train the missing runs and write reports/<PROFILE>/report.html
 	@"$$PY" -m lstmstudy report --profile="$$PROFILE"$(if $(ONLY), --only="$$ONLY")$(if \
@@ -38,6 +38,12 @@ plan: environment  ## Say how many runs are missing and how long they will take
 new: environment  ## Look at your own table, DATA=data.csv, and write params/mine.yaml for it
 	@"$$PY" -m lstmstudy new$(if $(NAME), --name="$$NAME")$(if $(TARGET), --target="$$TARGET")$(if \
 		$(LABEL), --label="$$LABEL") -- "$$DATA"
+
+published: environment  ## Write the published study's report anew, from the runs in reports/published: no training
+	@"$$PY" -m lstmstudy report --profile=published
+
+publish: environment  ## Add what is stored of the full study to the runs in reports/published
+	@"$$PY" -m lstmstudy publish
 
 verify: environment  ## Check every stored run's checksum, and train SAMPLE=3 of them again
 	@"$$PY" -m lstmstudy verify --profile="$$PROFILE" --sample="$$SAMPLE"
@@ -65,8 +71,8 @@ bench: environment  ## Measure speed against plain Keras and PyTorch, half an ho
 lab: environment  ## Open the notebooks in JupyterLab
 	"$$PY" -m jupyterlab --ServerApp.ip=127.0.0.1 notebooks/
 
-clean:  ## Delete everything in reports/ but the trained runs
-	find reports -mindepth 1 -maxdepth 1 ! -name store ! -name .gitkeep -exec rm -rf {} +
+clean:  ## Delete everything in reports/ but the trained and the published runs
+	find reports -mindepth 1 -maxdepth 1 ! -name store ! -name published ! -name .gitkeep -exec rm -rf {} +
 
 forget:  ## Delete the trained runs
 	rm -rf reports/store

@@ -235,18 +235,19 @@ def test_an_environment_that_has_everything_is_used_as_it_is(checkout):
 
 
 def test_clean_keeps_the_runs_and_forget_deletes_them(checkout):
-    """Cleaning deletes everything in reports/ but the store; forgetting just the store."""
+    """Cleaning deletes everything in reports/ but trained and published runs; forgetting just the trained ones."""
     reports = checkout / "reports"
-    for name in ("store", "default"):
+    for name in ("store", "published", "default"):
         (reports / name).mkdir(parents=True)
         (reports / name / "file").touch()
     (reports / ".gitkeep").touch()
     assert make(checkout, "clean").returncode == 0
-    assert sorted(path.name for path in reports.iterdir()) == [".gitkeep", "store"]
+    assert sorted(path.name for path in reports.iterdir()) == [".gitkeep", "published", "store"]
     assert (reports / "store" / "file").exists()
+    assert (reports / "published" / "file").exists()
     (reports / "default").mkdir()
     assert make(checkout, "forget").returncode == 0
-    assert sorted(path.name for path in reports.iterdir()) == [".gitkeep", "default"]
+    assert sorted(path.name for path in reports.iterdir()) == [".gitkeep", "default", "published"]
 
 
 def requirement_names(text):

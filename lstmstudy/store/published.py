@@ -11,12 +11,14 @@ import functools
 import json
 import lzma
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lstmstudy import paths
 from lstmstudy.params.profile import PUBLISHED
+from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.parsing.untrusted import open_plain
 from lstmstudy.runs import Outcome, Result
 from lstmstudy.store.atomic import write_whole
@@ -42,33 +44,47 @@ class PublishedRuns:
         written: How the newest part was written: commit, Python and versions of libraries; empty without parts.
         outcomes: The runs by identity; they have curves and numbers, and no predictions or weights.
         files: The part of each run, by identity.
+        by_question: The identity of each run by what it asks: code and versions that answered do not count.
+
+    Raises:
+        ParamsError: If a part is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
         self.written: dict[str, Any] = {}
+        self.outcomes: dict[str, Outcome] = {}
         self.files: dict[str, Path] = {}
-        self._lines: dict[str, dict[str, Any]] = {}
+        self.by_question: dict[str, str] = {}
         for path in sorted(folder.glob("part-*.jsonl.xz")):
-            self.written, *lines = map(json.loads, _text(path).splitlines())
-            for line in lines:
-                known = self._lines.setdefault(line["run"], {"numbers": {}})
-                numbers = known["numbers"] | line.get("numbers", {})
-                known |= line | {"numbers": numbers}
-                self.files.setdefault(line["run"], path)
+            try:
+                self.written, *lines = map(json.loads, _text(path).splitlines())
+                for line in lines:
+                    self._add(path, line)
+            except (
+                OSError,
+                EOFError,
+                lzma.LZMAError,
+                ValueError,
+                KeyError,
+                TypeError,
+                AttributeError,
+            ) as error:
+                raise ParamsError(
+                    f"{paths.relative(path)} is damaged: {type(error).__name__}: {error}. Expected what `make publish` "
+                    f"wrote; git has it. Received: {path.name}"
+                ) from None
 
-    @functools.cached_property
-    def outcomes(self) -> dict[str, Outcome]:
-        """The runs by identity."""
-        return {
-            identity: _outcome(identity, line) for identity, line in self._lines.items() if "result" in line
-        }
-
-    @functools.cached_property
-    def by_question(self) -> dict[str, str]:
-        """The identity of each run by what it asks; code and versions with which it was answered do not count."""
-        return {
-            _question(line["asked"]): identity for identity, line in self._lines.items() if "asked" in line
-        }
+    def _add(self, path: Path, line: dict[str, Any]) -> None:
+        """Take a run, or further numbers of one that came before."""
+        identity = line["run"]
+        if "result" in line:
+            self.outcomes[identity] = _outcome(identity, line)
+            self.files[identity] = path
+            self.by_question[_question(line["asked"])] = identity
+        else:
+            known = self.outcomes[identity]
+            numbers = {**(known.numbers or {}), **line["numbers"]}
+            self.outcomes[identity] = replace(known, numbers=numbers)
 
 
 class SharedStore(RunStore):
@@ -95,7 +111,8 @@ class SharedStore(RunStore):
 
     def load(self, identity: str) -> Outcome | None:
         """Return the outcome of a run: whole if it is stored, else as it was published."""
-        return super().load(identity) or self.parts.outcomes.get(identity)
+        whole = super().check([identity])
+        return super().load(identity) if whole else self.parts.outcomes.get(identity)
 
     def record(self, identity: str) -> dict[str, Any] | None:
         """Return how a run came about."""
@@ -186,17 +203,12 @@ def write_part(
 
 
 def _text(path: Path) -> str:
-    """Return the text of a part.
-
-    Raises:
-        ValueError: If it is none.
-    """
-    try:
-        with open_plain(path) as file, lzma.open(file) as packed:
-            data = packed.read(_LARGEST)
-        return data.decode()
-    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path.name}: this is no part of published runs: {error}") from None
+    """Return the text of a part, unpacked within bounds."""
+    with open_plain(path) as file, lzma.open(file) as packed:
+        data = packed.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise ValueError(f"it unpacks to more than {_LARGEST} bytes")
+    return data.decode()
 
 
 def _asked(run: Run) -> dict[str, Any]:
