@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lstmstudy.verdicts.rows import short
+from lstmstudy.runs import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

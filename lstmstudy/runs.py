@@ -45,6 +45,11 @@ ENGINE = {
 }
 
 
+def short(identity: str) -> str:
+    """Return the first part of an identity, by which tables name a run."""
+    return identity[:16]
+
+
 @functools.cache
 def versions() -> dict[str, str]:
     """Return the versions that an identity counts, read without importing the packages."""

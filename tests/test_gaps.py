@@ -8,7 +8,7 @@ import pytest
 from judging import HELPS, PROFILE, Made
 
 from lstmstudy.gaps import EVERY, UNKNOWN, Gap, diverged_runs, missing_runs
-from lstmstudy.provenance import FILE, citation, facts, lines, parameters, write_provenance
+from lstmstudy.provenance import FILE, citation, facts, lines, parameters, write_provenance, written_now
 from lstmstudy.verdicts.findings import study_findings
 from lstmstudy.verdicts.tables import read_tables
 from lstmstudy.workers.pool import Failure
@@ -77,7 +77,7 @@ def test_facts_say_how_many_runs_are_missing_and_diverged(made):
 
 def test_provenance_is_the_same_twice_and_names_what_the_numbers_rest_on(made):
     """Commit, versions, machines, parameters and the hash of the table of runs, in a file and in words."""
-    one, other = (write_provenance(made.plan, made.out) for _ in range(2))
+    one, other = (write_provenance(made.plan, made.out, written_now()) for _ in range(2))
     assert one == other == json.loads((made.out / FILE).read_text(encoding="utf-8"))
     assert one["profile"]["units"] == 12
     assert one["runs.csv"].startswith("sha256 ")
@@ -91,9 +91,9 @@ def test_provenance_is_the_same_twice_and_names_what_the_numbers_rest_on(made):
 
 def test_the_hash_of_the_runs_changes_with_them(made, tmp_path):
     """One digit in the table of runs is another hash."""
-    before = write_provenance(made.plan, made.out)["runs.csv"]
+    before = write_provenance(made.plan, made.out, written_now())["runs.csv"]
     for name in ("runs.csv", "cost.json"):
         (tmp_path / name).write_bytes((made.out / name).read_bytes())
     with (tmp_path / "runs.csv").open("a", encoding="utf-8") as file:
         file.write("1")
-    assert write_provenance(made.plan, tmp_path)["runs.csv"] != before
+    assert write_provenance(made.plan, tmp_path, written_now())["runs.csv"] != before

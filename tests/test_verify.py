@@ -11,10 +11,9 @@ from engine import write_tuned
 from planning import parameters, refusal
 
 from lstmstudy.plan import make_plan
-from lstmstudy.runs import Outcome
+from lstmstudy.runs import Outcome, short
 from lstmstudy.store.outcomes import RunStore
 from lstmstudy.study.study import Study
-from lstmstudy.verdicts.rows import short
 from lstmstudy.verification.retraining import farthest
 from lstmstudy.verification.verify import rerun, verify
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmstudy.data.task import Fold, Part, Task, TaskInfo, digest
+from lstmstudy.data.task import PARTS, Fold, Part, Task, TaskInfo, digest
 from lstmstudy.parsing.untrusted import open_plain, read_arrays
 from lstmstudy.source import source_digest
 
@@ -53,7 +53,6 @@ MODULES = (  # whatever can change an array or a reference
     "lstmstudy.streams",
     "lstmstudy.parsing.untrusted",
 )
-PARTS = ("train", "validation", "test")
 FIELDS = tuple(field.name for field in fields(Part))
 _NAME = re.compile(r"\w{1,100}", re.ASCII)  # of a task; one with a slash would lead out of the folder
 LIBRARIES = ("numpy", "pandas", "scipy", "scikit-learn", "statsmodels", "aeon", "pyarrow")

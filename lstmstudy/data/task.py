@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+PARTS = ("train", "validation", "test")  # of a fold
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """The samples that one fold trains on, selects by, or tests on; its arrays are read-only.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lstmstudy.data.task import PARTS
 from lstmstudy.figures import panels, plot_learning_curves, style, table
 from lstmstudy.findings.finding import (
     Finding,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from lstmstudy.data import TaskInfo
     from lstmstudy.stats.effects import Effect
     from lstmstudy.study.ablation import Ablation
-
-PARTS = ("train", "validation", "test")
 
 
 def learning_curves(ablation: Ablation, arm: Arm) -> Finding:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmstudy.data.cache import PARTS, cache_path, write_task
-from lstmstudy.data.task import Part, Task, content_hash
+from lstmstudy.data.cache import cache_path, write_task
+from lstmstudy.data.task import PARTS, Part, Task, content_hash
 from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.recipe import Recipe
 from lstmstudy.runs import Run

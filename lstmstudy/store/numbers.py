@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmstudy.runs import short
 from lstmstudy.store.outcomes import MissingRunsError
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from lstmstudy.runs import Outcome
 
 _NOTES = "LSTMSTUDY_NUMBERS"  # environment variable: the folder where numbers are noted as they are taken
-_SHORT = 16  # hex digits of a run in the name of a number
 Noted = dict[str, dict[str, Any]]  # by identity of the first run, and name
 
 
@@ -40,7 +40,7 @@ def taken(what: str, outcomes: Sequence[Outcome], compute: Callable[[], Any]) ->
         MissingRunsError: If the runs are published, and the number is not.
     """
     first, *others = outcomes
-    name = " ".join([what, *(each.identity[:_SHORT] for each in others)])
+    name = " ".join([what, *(short(each.identity) for each in others)])
     if first.numbers is not None:
         if name not in first.numbers:
             raise MissingRunsError(

@@ -36,7 +36,7 @@ class Ablation(Measurements):
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the effect of each arm on each task."""
-        return ablation_html(self)
+        return ablation_html(self, self.effect)
 
     def best_member(self, arm: Arm, task: str) -> np.ndarray:
         """Return which model of an ensemble has the lowest validation error, in each unit, (n_units,)."""

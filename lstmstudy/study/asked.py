@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy.arms import Arm
+from lstmstudy.data.task import PARTS
 from lstmstudy.parsing.sections import unknown
 from lstmstudy.parsing.strict_yaml import ParamsError, shown
 from lstmstudy.readings import Validation, read
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from lstmstudy.data import Task, TaskInfo
 
-PARTS = ("train", "validation", "test")
 _NEAREST = 4  # names that a message proposes
 
 

@@ -229,3 +229,20 @@ def ambiguity_of(models: Sequence[Outcome], reading: str, y: np.ndarray, info: T
     return Ambiguity(
         *taken(f"ambiguity, {reading}", models, lambda: ambiguity(predictions_of(models, reading), truth))
     )
+
+
+def updates_of(plan: Plan, run: Run) -> int:
+    """Return how many updates an epoch of a run has."""
+    return -(-len(plan.tasks[run.task].folds[run.fold].train.y) // run.recipe.batch_size)
+
+
+def parameters_of(outcome: Outcome) -> int:
+    """Return how many weights are trained; moving statistics are none."""
+    weights = outcome.result.weights
+    return int(
+        taken(
+            "parameters",
+            [outcome],
+            lambda: sum(w.size for path, w in weights.items() if "/moving_" not in path),
+        )
+    )

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmstudy.data.task import PARTS
+from lstmstudy.runs import short
 from lstmstudy.study.ablation import Ablation
-from lstmstudy.study.measurements import Measurements
-from lstmstudy.verdicts.rows import short
-from lstmstudy.verdicts.tables import PARTS, parameters_of, updates_of
+from lstmstudy.study.measurements import Measurements, parameters_of, updates_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -114,11 +114,11 @@ class Study:
         return list(self.named_arms)
 
     def __repr__(self) -> str:
-        return study_text(self)
+        return study_text(self.plan)
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: what the study is, and how much of it is stored."""
-        return study_html(self)
+        return study_html(self.plan, self.store.files())
 
     def arm(self, technique: Technique) -> Arm:
         """Return the arm that switches one technique on, in the profile or not."""

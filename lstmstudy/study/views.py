@@ -15,32 +15,38 @@ import numpy as np
 from lstmstudy.store.outcomes import MissingRunsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from lstmstudy.arms import Arm
     from lstmstudy.data import TaskInfo
     from lstmstudy.figures.tables import Cell
-    from lstmstudy.study.ablation import Ablation
-    from lstmstudy.study.study import Study
+    from lstmstudy.plan import Plan
+    from lstmstudy.stats.effects import Effect
+    from lstmstudy.study.measurements import Measurements
 
 _UNFIT = "makes no sense"  # an arm on a task
 _FOLDED = 12  # rows; a longer table of arms opens on a click
 _METRICS = {"rmse": "RMSE", "mae": "MAE", "cross_entropy": "cross-entropy", "error_rate": "error rate"}
 
 
-def study_text(study: Study) -> str:
+def study_text(plan: Plan) -> str:
     """Return a study in a line."""
-    profile = study.profile
+    profile = plan.profile
     return (
-        f"<Study {profile.name!r}: {counted(len(study.tasks), 'task')}, "
+        f"<Study {profile.name!r}: {counted(len(profile.tasks), 'task')}, "
         f"{counted(len(profile.techniques), 'technique')}, {counted(profile.units, 'unit')} of each comparison>"
     )
 
 
-def study_html(study: Study) -> str:
-    """Return a study with its tasks, its arms by technique, and how many runs are stored."""
-    profile, network, training = study.profile, study.profile.network, study.profile.training
-    planned, stored = study.plan.all_runs, study.store.files().keys()
+def study_html(plan: Plan, stored: Collection[str]) -> str:
+    """Return a study with its tasks, its arms by technique, and how many runs are stored.
+
+    Args:
+        plan: The study.
+        stored: Identities of the runs that are.
+    """
+    profile, network, training = plan.profile, plan.profile.network, plan.profile.training
+    planned = plan.all_runs
     there = sum(identity in stored for identity in planned)
     lacking = f", {len(planned) - there} missing" if there < len(planned) else ""
     what = (
@@ -54,15 +60,13 @@ def study_html(study: Study) -> str:
         "what its arms lack, <code>make report</code> all of them."
     )
     named = "An arm by its name: <code>study[...]</code>, where the Tab key completes it."
-    return (
-        paragraphs([what, runs]) + _task_table(study) + _arm_table(study, set(stored)) + paragraphs([named])
-    )
+    return paragraphs([what, runs]) + _task_table(plan) + _arm_table(plan, stored) + paragraphs([named])
 
 
-def _task_table(study: Study) -> str:
+def _task_table(plan: Plan) -> str:
     rows = []
-    for info in study.tasks:
-        folds = study.plan.tasks[info.name].folds
+    for name in plan.profile.tasks:
+        info, folds = plan.tasks[name].info, plan.tasks[name].folds
         rows.append(
             {
                 "task": info.title,
@@ -81,28 +85,29 @@ def _task_table(study: Study) -> str:
     return table_of(rows, "Tasks; training and test targets are means over folds") if rows else ""
 
 
-def _arm_table(study: Study, stored: set[str]) -> str:
+def _arm_table(plan: Plan, stored: Collection[str]) -> str:
     from lstmstudy.techniques import TECHNIQUES
 
-    plan, profile = study.plan, study.profile
-    rows = [_arm_row(study, "baseline", "", (plan.baseline,), (plan.tuned_baseline,), stored=stored)]
+    profile = plan.profile
+    rows = [_arm_row(plan, "baseline", "", (plan.baseline,), (plan.tuned_baseline,), stored=stored)]
     for name in profile.techniques:
         title = TECHNIQUES[name].title
-        rows.append(_arm_row(study, title, name, study.arms(name), study.tuned(name), stored=stored))
+        rows.append(_arm_row(plan, title, name, plan.arms(name), plan.tuned(name), stored=stored))
     rows += [
-        _arm_row(study, f"design {name}", name, study.design(name), (), stored=stored)
+        _arm_row(plan, f"design {name}", name, plan.design(name), (), stored=stored)
         for name in profile.designs
     ]
+    arms = {arm for arms in plan.notebooks.values() for arm in arms}
     caption = "Arms with their own runs; grids describe, tuned arms are compared on every task"
     shown = " open" if len(rows) <= _FOLDED else ""
-    summary = f"{counted(len(study.named_arms), 'arm')} by technique"
+    summary = f"{counted(len(arms), 'arm')} by technique"
     return f"<details{shown}><summary>{summary}</summary>{table_of(rows, caption)}</details>"
 
 
 def _arm_row(
-    study: Study, title: str, name: str, grid: Sequence[Arm], tuned: Sequence[Arm], *, stored: set[str]
+    plan: Plan, title: str, name: str, grid: Sequence[Arm], tuned: Sequence[Arm], *, stored: Collection[str]
 ) -> dict[str, Any]:
-    runs = study.plan.runs(dataclasses.replace(arm, control=None) for arm in (*grid, *tuned))
+    runs = plan.runs(dataclasses.replace(arm, control=None) for arm in (*grid, *tuned))
     strengths = dict.fromkeys(f"{arm.technique.strength:g}" for arm in grid if arm.technique is not None)
     return {
         "technique": title,
@@ -115,15 +120,20 @@ def _arm_row(
     }
 
 
-def ablation_text(ablation: Ablation) -> str:
+def ablation_text(ablation: Measurements) -> str:
     """Return a comparison in a line."""
     names = list(ablation.arms)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return f"<Ablation of {counted(len(names), 'arm')}: {'; '.join(names[:3])}{more}>"
 
 
-def ablation_html(ablation: Ablation) -> str:
-    """Return the effect of each arm on each task against its control; of controls alone their errors."""
+def ablation_html(ablation: Measurements, effect: Callable[..., Effect]) -> str:
+    """Return the effect of each arm on each task against its control; of controls alone their errors.
+
+    Args:
+        ablation: What is compared.
+        effect: Returns the effect of an arm on a task, or without one on all of them.
+    """
     compared, infos = ablation.compared, ablation.infos
     lacking = [arm.name for arm in ablation.arms.values() if arm.control is not None and arm not in compared]
     notes = [f"Not shown, as no unit has all its runs: {escape('; '.join(lacking))}."] if lacking else []
@@ -149,10 +159,12 @@ def ablation_html(ablation: Ablation) -> str:
         return _errors_table(ablation, infos, units) + paragraphs(notes)
     if min(units.values()) < _fewest():
         notes.append(f"Fewer than {_fewest()} units of a task have no interval.")
-    return _effects_table(ablation, infos, units) + paragraphs(notes)
+    return _effects_table(ablation, effect, infos, units) + paragraphs(notes)
 
 
-def _effects_table(ablation: Ablation, infos: Sequence[TaskInfo], units: dict[str, int]) -> str:
+def _effects_table(
+    ablation: Measurements, effect: Callable[..., Effect], infos: Sequence[TaskInfo], units: dict[str, int]
+) -> str:
     from lstmstudy.figures.tables import Cell, effect_cell
 
     several = len(ablation.controls) > 1
@@ -164,10 +176,10 @@ def _effects_table(ablation: Ablation, infos: Sequence[TaskInfo], units: dict[st
             row["against"] = _read(arm.control)
         fitting = [info.name for info in infos if ablation.fits(arm, info.name)]
         for info in infos:
-            cell = effect_cell(ablation.effect(arm, info.name)) if info.name in fitting else _UNFIT
+            cell = effect_cell(effect(arm, info.name)) if info.name in fitting else _UNFIT
             row[heads[info.name]] = cell
         if fitting:
-            whole = ablation.effect(arm)
+            whole = effect(arm)
             if len(infos) > 1:
                 row["all tasks"] = effect_cell(whole)
             row["units improved"] = Cell(f"{100 * whole.improvement:.0f} %", whole.improvement)
@@ -179,7 +191,7 @@ def _effects_table(ablation: Ablation, infos: Sequence[TaskInfo], units: dict[st
     )
 
 
-def _errors_table(ablation: Ablation, infos: Sequence[TaskInfo], units: dict[str, int]) -> str:
+def _errors_table(ablation: Measurements, infos: Sequence[TaskInfo], units: dict[str, int]) -> str:
     heads, each = _heads(infos, units)
     rows = []
     for arm in ablation.controls:

@@ -10,6 +10,7 @@ import numpy as np
 from lstmstudy.claims.arms import BASELINE, trained_units
 from lstmstudy.claims.table import EQUAL_COMPUTE, Contrast, load_claims
 from lstmstudy.params.search import rounded as significant
+from lstmstudy.runs import short
 from lstmstudy.stats.effects import log_ratio
 from lstmstudy.store.outcomes import MissingRunsError
 from lstmstudy.study.ablation import ALL_TASKS
@@ -69,11 +70,6 @@ class Row:
 def rounded(value: float) -> float:
     """Return a number with six significant digits."""
     return significant(value, DIGITS)
-
-
-def short(identity: str) -> str:
-    """Return the first part of an identity, by which tables name a run."""
-    return identity[:16]
 
 
 def unit_rows(bench: Bench) -> tuple[list[Row], list[str]]:

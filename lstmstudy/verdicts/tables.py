@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmstudy.data.task import PARTS
 from lstmstudy.readings import READINGS
+from lstmstudy.runs import short
 from lstmstudy.store.atomic import write_whole
-from lstmstudy.store.numbers import taken
 from lstmstudy.store.outcomes import MissingRunsError
-from lstmstudy.verdicts.rows import DIGITS, Row, rounded, short
+from lstmstudy.study.measurements import parameters_of, updates_of
+from lstmstudy.verdicts.rows import DIGITS, Row, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 UNITS, RUNS, ARMS, CURVES, COST = "units.csv", "runs.csv", "arms.csv", "curves.csv.gz", "cost.json"
 COLUMNS_OF = "columns.json"  # says what the columns of each table are
 TABLES = (UNITS, RUNS, ARMS, CURVES, COLUMNS_OF, COST)
-PARTS = ("train", "validation", "test")
 COLUMNS = {
     UNITS: {
         "claim, contrast": "id of the claim, and place of the contrast in it; technique: one that is compared on every "
@@ -82,23 +83,6 @@ class Tables:
     units: tuple[Row, ...]
     runs: tuple[dict[str, str], ...]
     arms: tuple[dict[str, str], ...]
-
-
-def updates_of(plan: Plan, run: Run) -> int:
-    """Return how many updates an epoch of a run has."""
-    return -(-len(plan.tasks[run.task].folds[run.fold].train.y) // run.recipe.batch_size)
-
-
-def parameters_of(outcome: Outcome) -> int:
-    """Return how many weights are trained; moving statistics are none."""
-    weights = outcome.result.weights
-    return int(
-        taken(
-            "parameters",
-            [outcome],
-            lambda: sum(w.size for path, w in weights.items() if "/moving_" not in path),
-        )
-    )
 
 
 def run_row(plan: Plan, run: Run, outcome: Outcome) -> dict[str, str]:

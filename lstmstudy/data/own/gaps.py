@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmstudy.data.cache import PARTS
 from lstmstudy.data.folds import part_targets, rolling_origins
 from lstmstudy.data.masking import known_steps, predictable
+from lstmstudy.data.task import PARTS
 from lstmstudy.parsing.strict_yaml import ParamsError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy import streams
-from lstmstudy.data.cache import PARTS, cache_path, stored_task, write_task
+from lstmstudy.data.cache import cache_path, stored_task, write_task
 from lstmstudy.data.folds import classification_folds, joined_fold, rolling_origins, stratified_order
 from lstmstudy.data.masking import known_steps
 from lstmstudy.data.own.cells import label
@@ -19,7 +19,7 @@ from lstmstudy.data.own.series import read_series
 from lstmstudy.data.own.table import shown_path
 from lstmstudy.data.references import classification_references, forecasting_references
 from lstmstudy.data.sources import Sequences
-from lstmstudy.data.task import Task, TaskInfo, content_hash
+from lstmstudy.data.task import PARTS, Task, TaskInfo, content_hash
 from lstmstudy.data.windows import modelled_series
 from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.parsing.untrusted import open_plain
