@@ -12,9 +12,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from lstmstudy.data.own import OwnTask, read_sequences, read_series
-from lstmstudy.data.own.cells import is_missing, is_number
+from lstmstudy.data.own.cells import is_missing, is_number, is_time
 from lstmstudy.data.own.table import read_table
-from lstmstudy.data.own.times import is_time, read_times
+from lstmstudy.data.own.times import read_times
 from lstmstudy.parsing.strict_yaml import ParamsError
 
 SERIES = {"kind": "forecasting", "csv": "data.csv", "target": "load", "window": 1, "folds": 1}

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lstmstudy.data.own import OwnTask
-from lstmstudy.data.own.cells import is_missing, is_number
+from lstmstudy.data.own.cells import is_missing, is_number, is_time
 from lstmstudy.data.own.columns import constant, numbers
 from lstmstudy.data.own.table import read_table
-from lstmstudy.data.own.times import is_time, read_times
+from lstmstudy.data.own.times import read_times
 from lstmstudy.parsing.strict_yaml import ParamsError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What the text in one cell of a user's table is: missing, a number, or something else."""
+"""What the text in one cell of a user's table is: missing, a number, a time, or something else."""
 
 from __future__ import annotations
 
@@ -12,6 +12,22 @@ _NUMBERS = {
     for mark in (".", ",")
 }
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}", re.ASCII)
+TIME = re.compile(
+    r"""
+    (?:
+        (?P<year>\d{4}) (?P<mark>[-/.]) (?P<month>\d{1,2}) (?: (?P=mark) (?P<day>\d{1,2}) )?
+        | (?P<first>\d{1,2}) (?P<last_mark>[-/.]) (?P<middle>\d{1,2}) (?P=last_mark) (?P<last>\d{4})
+        | (?P<of_quarter>\d{4}) [ -]? [Qq] (?P<quarter>[1-4])
+    )
+    (?:
+        [T ]\s* (?P<hour>\d{1,2}) : (?P<minute>\d{2})
+        (?: : (?P<second>\d{2}) (?: [.,] (?P<fraction>\d{1,9}) )? )?
+        (?: \s* (?P<half>[AaPp][Mm]) )?
+        \s* (?P<zone>Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?
+    )?
+    """,
+    re.VERBOSE | re.ASCII,
+)
 _LONGEST = 60  # characters of a name in a message
 
 
@@ -28,6 +44,11 @@ def is_number(text: str, marks: str = ".,") -> bool:
 def is_infinite(text: str) -> bool:
     """Whether the text is a word for infinity."""
     return _INFINITE.fullmatch(text) is not None
+
+
+def is_time(text: str) -> bool:
+    """Whether the text looks like a date or a time."""
+    return TIME.fullmatch(text) is not None
 
 
 def may_have_thousands(text: str) -> bool:

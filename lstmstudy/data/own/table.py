@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmstudy.data.own.cells import is_missing, is_number, label
+from lstmstudy.data.own.cells import is_missing, is_number, is_time, label
 from lstmstudy.data.own.csv_text import check_text, parse_csv
 from lstmstudy.data.own.parquet import parse_parquet
-from lstmstudy.data.own.times import is_time
 from lstmstudy.parsing.sections import unknown
 from lstmstudy.parsing.strict_yaml import ParamsError, shown
 

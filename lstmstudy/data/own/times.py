@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmstudy.data.own.cells import is_missing, is_number
+from lstmstudy.data.own.cells import TIME, is_missing, is_number
 from lstmstudy.data.own.columns import numbers
 
 if TYPE_CHECKING:
@@ -18,33 +18,12 @@ if TYPE_CHECKING:
 
     Times = npt.NDArray[np.datetime64] | npt.NDArray[np.float64]
 
-_TIME = re.compile(
-    r"""
-    (?:
-        (?P<year>\d{4}) (?P<mark>[-/.]) (?P<month>\d{1,2}) (?: (?P=mark) (?P<day>\d{1,2}) )?
-        | (?P<first>\d{1,2}) (?P<last_mark>[-/.]) (?P<middle>\d{1,2}) (?P=last_mark) (?P<last>\d{4})
-        | (?P<of_quarter>\d{4}) [ -]? [Qq] (?P<quarter>[1-4])
-    )
-    (?:
-        [T ]\s* (?P<hour>\d{1,2}) : (?P<minute>\d{2})
-        (?: : (?P<second>\d{2}) (?: [.,] (?P<fraction>\d{1,9}) )? )?
-        (?: \s* (?P<half>[AaPp][Mm]) )?
-        \s* (?P<zone>Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?
-    )?
-    """,
-    re.VERBOSE | re.ASCII,
-)
 _EXPECTED = "times such as 2024-03-31, 2024-03-31 14:30 or 2024-03, or step numbers"
 _COMPACT = {  # length of a date in digits alone -> its parts and unit
     8: (re.compile(r"([12]\d{3})(\d{2})(\d{2})", re.ASCII), "D"),
     6: (re.compile(r"([12]\d{3})(\d{2})", re.ASCII), "M"),
     4: (re.compile(r"([12]\d{3})", re.ASCII), "Y"),
 }
-
-
-def is_time(text: str) -> bool:
-    """Whether the text looks like a date or a time."""
-    return _TIME.fullmatch(text) is not None
 
 
 def read_times(table: Table, column: str) -> Times:
@@ -62,7 +41,7 @@ def read_times(table: Table, column: str) -> Times:
     if is_number(texts[0]):
         dates = _compact(texts)
         return numbers(table, column) if dates is None else dates
-    found = [_TIME.fullmatch(text) for text in texts]
+    found = [TIME.fullmatch(text) for text in texts]
     parts = [match for match in found if match is not None]
     if len(parts) < len(found):
         raise table.fault(found.index(None), column, "this is no time", _EXPECTED)
