@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lstmstudy.figures import panels, style, table
 from lstmstudy.figures.calibration import Share, plot_expected_best, plot_power, plot_rates
@@ -10,15 +10,12 @@ from lstmstudy.figures.tables import Cell
 from lstmstudy.findings.finding import Finding, counted, listed
 from lstmstudy.stats.expected_best import expected_best
 from lstmstudy.stats.rule import BY_TASK, NO_DIFFERENCE, OPEN, VERDICTS
+from lstmstudy.verdicts.frames import contrast_frame, effect_cell, p_cell
 from lstmstudy.verdicts.words import amount, contrast_name, effect
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import pandas as pd
-
     from lstmstudy.plan import Plan
-    from lstmstudy.verdicts.document import ClaimFound, ContrastFound, Findings, RateFound, TaskEffect
+    from lstmstudy.verdicts.document import ClaimFound, Findings, RateFound
 
 _METRICS = {"mae": "absolute error", "error_rate": "error rate"}
 _FEW = 4  # arms that get a line of their own where search is drawn
@@ -37,8 +34,8 @@ def verdict_table(findings: Findings) -> str:
             {
                 "claim": Cell(claim.words, notebook=f"{claim.chapter}.ipynb#The-verdict"),
                 "verdict": Cell(claim.verdict, kind=claim.verdict if claim.judged else "not judged"),
-                "effect [95 % interval]": _effect(first, first.scale) if first else "",
-                "p, Holm": "" if claim.p_adjusted is None else _p(claim.p_adjusted),
+                "effect [95 % interval]": effect_cell(first, first.scale) if first else "",
+                "p, Holm": "" if claim.p_adjusted is None else p_cell(claim.p_adjusted),
                 "compared": "; ".join([compared, *_arrows(claim, titles), *claim.marks]),
                 "chapter": claim.chapter.partition("_")[0],
             }
@@ -59,14 +56,6 @@ def verdict_table(findings: Findings) -> str:
     others = len(findings.claims) - len(judged)
     rest = f" {others} {'is' if others == 1 else 'are'} not judged here." if others else ""
     return f"Of {len(judged)} claims that this profile judges: {', '.join(words)}.{rest}"
-
-
-def _effect(found: ContrastFound | TaskEffect, scale: str) -> Cell:
-    return Cell(effect(found, scale), found.estimate)
-
-
-def _p(value: float) -> Cell:
-    return Cell(f"{value:.2g}", value)
 
 
 def _titles(findings: Findings) -> dict[str, str]:
@@ -115,37 +104,6 @@ def chapter_verdicts(findings: Findings, chapter: str) -> list[str]:
     return [_sentence(claim, titles) for claim in claims]
 
 
-def contrast_frame(claims: Sequence[ClaimFound], titles: Mapping[str, str]) -> pd.DataFrame:
-    """Return every contrast of some claims as a row, over all tasks and on each.
-
-    Args:
-        claims: The claims.
-        titles: The tasks' names as readers know them, by name.
-    """
-    import pandas as pd
-
-    rows: list[dict[str, Any]] = []
-    for claim in claims:
-        for contrast in claim.contrasts:
-            by_task = {
-                titles.get(each.task, each.task): _effect(each, contrast.scale) for each in contrast.tasks
-            }
-            rows.append(
-                {
-                    "claim": claim.id,
-                    "contrast": f"{contrast_name(contrast)}, expected {contrast.expect}",
-                    "shown": contrast.shown if claim.judged else "not judged here",
-                    "p": _p(contrast.p),
-                    "all tasks": _effect(contrast, contrast.scale),
-                    **by_task,
-                    "units lower": Cell(f"{100 * contrast.improvement:.0f} %", contrast.improvement),
-                    "p of no difference": _p(contrast.p_equivalence),
-                }
-            )
-    frame, last = pd.DataFrame(rows).fillna(""), ["units lower", "p of no difference"]
-    return frame[[column for column in frame.columns if column not in last] + last] if rows else frame
-
-
 def _sentence(claim: ClaimFound, titles: dict[str, str]) -> str:
     """Return a claim with its verdict, and what it rests on."""
     words = f"{claim.words.rstrip('.')} (`{claim.id}`): **{claim.verdict}**"
@@ -185,7 +143,7 @@ def robustness_table(findings: Findings) -> str:
                 "otherwise": "; ".join(f"{_titled(each.change, titles)}: {each.verdict}" for each in changed)
                 or f"the same ({others})",
                 "secondary metric": ", ".join(secondary),
-                "p, overlap corrected": _p(max(corrected)) if corrected else "",
+                "p, overlap corrected": p_cell(max(corrected)) if corrected else "",
                 "middle half": Cell(
                     amount(claim.contrasts[0].iqm, claim.contrasts[0].scale), claim.contrasts[0].iqm
                 ),

@@ -75,7 +75,7 @@ def claim_text(claim: ClaimFound) -> str:
 def claim_html(claim: ClaimFound) -> str:
     """Return a claim with its verdict and each of its contrasts."""
     from lstmstudy.figures.tables import table_html
-    from lstmstudy.findings.verdicts import contrast_frame
+    from lstmstudy.verdicts.frames import contrast_frame
 
     words = [f"{escape(claim.words.rstrip('.'))}: <strong>{escape(claim.verdict)}</strong>"]
     words += [escape(text) for text in (claim.reason, *claim.marks) if text]
