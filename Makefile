@@ -58,7 +58,7 @@ test: environment  ## Check style and types, and run all tests
 	"$$PY" -m ruff check .
 	"$$PY" -m ruff format --check .
 	"$$PY" -m mypy lstmstudy
-	"$$PY" -m pytest -n auto --maxprocesses 4 --dist loadfile
+	"$$PY" -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 torture: environment  ## Kill, fill, damage and stop a small study, 20 minutes: nothing may be lost
 	@"$$PY" tests/torture.py

@@ -30,9 +30,10 @@ from lstmstudy.data.own import OwnTask
 from lstmstudy.data.own.task import prepare_own
 from lstmstudy.params.profile import ParamsError
 from lstmstudy.store.outcomes import RunStore, result_digest
+from lstmstudy.workers import cluster
 from lstmstudy.workers.cluster import cluster_lanes
 from lstmstudy.workers.missing import TrainingStoppedError, train_missing
-from lstmstudy.workers.pool import Failure, cluster
+from lstmstudy.workers.pool import Failure
 
 SMALL = dataclasses.replace(RECIPE, layers=1)
 OTHER = dataclasses.replace(SMALL, width=5)  # a structure of its own

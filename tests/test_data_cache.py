@@ -200,5 +200,5 @@ def test_the_key_covers_every_module_of_the_data() -> None:
     folder = paths.ROOT / "lstmstudy" / "data"
     named = (path.relative_to(folder).with_suffix("").parts for path in folder.rglob("*.py"))
     modules = {".".join(("lstmstudy.data", *parts)) for parts in named if parts[-1] != "__init__"}
-    beside = {f"lstmstudy.{name}" for name in ("metrics", "streams", "untrusted")}
+    beside = {f"lstmstudy.{name}" for name in ("metrics", "streams", "parsing.untrusted")}
     assert modules | beside == set(cache.MODULES)
