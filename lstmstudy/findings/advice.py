@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmstudy.findings.finding import between, listed, percent
+from lstmstudy.params.profile import PUBLISHED, PUBLISHED_FROM
 from lstmstudy.plan import BASELINE
 
 if TYPE_CHECKING:
@@ -22,11 +23,13 @@ def advice(findings: Findings) -> list[str]:
     if not found:
         return ["This profile compares no technique."]
     what = "that network" if len(found) == 1 else "each of these networks"
-    where = (
-        f"Beside this report the folder `recommended` has {what}, trained, with the scale of its inputs, a script "
-        "that uses it and one that trains it anew in Keras."
-    )
-    return [*found, where]
+    beside = f"the folder `recommended` has {what}, trained, with the scale of its inputs, a script that uses it and one"
+    if findings.profile == PUBLISHED:  # its runs have no weights
+        return [
+            *found,
+            f"Where `make report PROFILE={PUBLISHED_FROM}` trained, {beside} that trains it anew in Keras.",
+        ]
+    return [*found, f"Beside this report {beside} that trains it anew in Keras."]
 
 
 def in_short(findings: Findings, tasks: Sequence[str] | None = None) -> list[str]:
