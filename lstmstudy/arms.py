@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from lstmstudy.techniques import Technique
 
 
+BASELINE = "baseline"  # the arm with every technique off
+
+
 @dataclass(frozen=True)
 class Arm:
     """A named recipe inside an ablation, how its trajectories are read, and where it is trained.

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmstudy import paths
+from lstmstudy.arms import BASELINE
 from lstmstudy.build import state_of, train_announced, writable
 from lstmstudy.params.grids import load_technique
 from lstmstudy.params.search import FIRST_SEED, draw, drawn, ends, entry_key, rounded
-from lstmstudy.params.tuned import BASELINE, Found, Trained, Trial, best_of, load_tuned, save_tuned
+from lstmstudy.params.tuned import Found, Trained, Trial, best_of, load_tuned, save_tuned
 from lstmstudy.parsing.sections import placed, unknown
 from lstmstudy.parsing.strict_yaml import ParamsError, shown
 from lstmstudy.plan import make_plan

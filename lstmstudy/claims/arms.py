@@ -6,6 +6,7 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lstmstudy.arms import BASELINE
 from lstmstudy.claims.table import BEST_SINGLE, EQUAL_COMPUTE, NO_ARMS, SAME_RATE, load_claims
 from lstmstudy.params.grids import load_technique, search_title
 from lstmstudy.params.search import FIRST_SEED, ends, entry_key
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
     from lstmstudy.arms import Arm
     from lstmstudy.claims.table import Claim, Contrast
     from lstmstudy.params.profile import Profile
-    from lstmstudy.plan import Plan
+    from lstmstudy.profile_arms import ProfileArms
 
-BASELINE = "baseline"
 _IN_DESIGN = ": "  # between the name of a design and that of its arm
 
 
@@ -75,14 +75,14 @@ def in_words(arm: str, folder: Path) -> str:
 
 
 class ClaimArms:
-    """The arms of a plan by the names that claims use.
+    """The arms of a profile by the names that claims use.
 
     Args:
-        plan: Gives tuned arms, ensembles and designs.
+        arms: Gives tuned arms, ensembles and designs.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, arms: ProfileArms) -> None:
+        self.arms = arms
         self._known: dict[str, Arm] = {}
 
     def named(self, name: str, reading: str | None = None) -> Arm:
@@ -96,26 +96,26 @@ class ClaimArms:
 
     def _named(self, name: str) -> Arm:
         if name == BASELINE:
-            return self.plan.tuned_baseline
+            return self.arms.tuned_baseline
         if name == BEST_SINGLE:
             return self._best_single
         if _IN_DESIGN in name:
             design, _, arm = name.partition(_IN_DESIGN)
-            return next(each for each in self.plan.design(design) if each.name == arm)
+            return next(each for each in self.arms.design(design) if each.name == arm)
         technique = name.partition(" ")[0]
-        keys = searched(name, self.plan.folder)
-        return self.plan.tuned_arms(technique)[keys[0]] if keys else self.plan.ensemble(technique)
+        keys = searched(name, self.arms.folder)
+        return self.arms.tuned_arms(technique)[keys[0]] if keys else self.arms.ensemble(technique)
 
     @functools.cached_property
     def _best_single(self) -> Arm:
         """The best tuned technique of each task, by the validation of its search."""
-        arms = self.plan.single_techniques
+        arms = self.arms.single_techniques
         chosen = {}
-        for task in self.plan.profile.tasks:
+        for task in self.arms.profile.tasks:
             fitting = {key: arm for key, arm in arms.items() if task in dict(arm.recipes)}
-            best = min(fitting, key=lambda key: self.plan.gain_in_search(key, task))
+            best = min(fitting, key=lambda key: self.arms.gain_in_search(key, task))
             chosen[task] = dict(fitting[best].recipes)[task]
-        baseline = self.plan.tuned_baseline
+        baseline = self.arms.tuned_baseline
         return replace(
             baseline, name=f"{BEST_SINGLE}, tuned", recipes=tuple(chosen.items()), control=baseline
         )
@@ -123,8 +123,8 @@ class ClaimArms:
     @property
     def searched_baseline(self) -> Arm:
         """The tuned baseline on the seeds of the search, none of which is judged."""
-        baseline = self.plan.tuned_baseline
-        units = self.plan.profile.tuning.units
+        baseline = self.arms.tuned_baseline
+        units = self.arms.profile.tuning.units
         return replace(
             baseline, name=f"{baseline.name}, seeds of the search", units=units, first_seed=FIRST_SEED
         )
@@ -136,7 +136,7 @@ class ClaimArms:
 
     def equal_compute(self, arm: Arm) -> Arm:
         """Return one tuned baseline that is trained for as many updates as all models of an arm."""
-        baseline = self.plan.tuned_baseline
+        baseline = self.arms.tuned_baseline
         recipes = []
         for task, recipe in baseline.recipes:
             epochs = sum(each.stages.length for each in arm.on(task))
@@ -147,7 +147,7 @@ class ClaimArms:
     def same_rate(self, arm: Arm) -> Arm:
         """Return the baseline at the learning rate that the search chose for an arm: nothing but its technique differs."""
         recipes = tuple((task, replace(recipe, techniques=())) for task, recipe in arm.recipes)
-        return replace(self.plan.tuned_baseline, name=f"baseline, rate of {arm.name}", recipes=recipes)
+        return replace(self.arms.tuned_baseline, name=f"baseline, rate of {arm.name}", recipes=recipes)
 
     def control(self, contrast: Contrast) -> Arm:
         """Return the arm that a contrast's quantity is compared with; the arm itself where that is no arm."""
@@ -172,13 +172,13 @@ class ClaimArms:
         return arms
 
 
-def claim_arms(plan: Plan) -> list[Arm]:
-    """Return the arms that the claims of a plan's profile need, each once."""
-    claims, arms = load_claims(plan.folder), ClaimArms(plan)
+def claim_arms(made: ProfileArms) -> list[Arm]:
+    """Return the arms that the claims of a profile need, each once."""
+    claims, arms = load_claims(made.folder), ClaimArms(made)
     needed = (
         arm
         for name, claim in claims.items()
-        if trained_units(plan.profile, claims, name, plan.folder)
+        if trained_units(made.profile, claims, name, made.folder)
         for contrast in claim.contrasts
         for arm in arms.of(contrast)
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmstudy.arms import BASELINE
 from lstmstudy.findings.finding import between, listed, percent
 from lstmstudy.params.profile import PUBLISHED, PUBLISHED_FROM
-from lstmstudy.plan import BASELINE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,6 +12,7 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from lstmstudy import paths
+from lstmstudy.arms import BASELINE
 from lstmstudy.params.search import Range, Settings, entry_key
 from lstmstudy.parsing.sections import LIST, Section, explained, unknown
 from lstmstudy.parsing.strict_yaml import ParamsError, read_mapping, shown
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-BASELINE = "baseline"  # the key of the arm of which only the learning rate is drawn
 _FILE = "tuned.yaml"
 _SIZE = re.compile(r"([1-9]\d*)x([1-9]\d*)")
 _COMMAND = "`python -m lstmstudy tune --profile <name>` writes it. "

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from lstmstudy.claims.arms import BASELINE, trained_units
+from lstmstudy.arms import BASELINE
+from lstmstudy.claims.arms import trained_units
 from lstmstudy.claims.table import EQUAL_COMPUTE, Contrast, load_claims
 from lstmstudy.params.search import rounded as significant
 from lstmstudy.runs import short
