@@ -62,7 +62,7 @@ def of_arms(
     """Let a finding about arms, or about those of one technique, say so where the profile has none of them."""
 
     @functools.wraps(find)
-    def found(ablation: Ablation, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Found | str:
+    def found(ablation: Ablation, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Found | str:
         technique = TECHNIQUES.get(str(args[0])) if args else None
         if technique is not None and not any(_has(arm, technique.name) for arm in ablation.compared):
             return f"This profile has no arm of {technique.title.partition(',')[0]}."
