@@ -70,6 +70,15 @@ def test_later_parts_add_runs_and_numbers_and_rewrite_none(tmp_path):
     assert write_part(tmp_path, newer, [first, second], numbers) is None
 
 
+def test_a_part_that_is_gone_lets_no_other_be_overwritten(tmp_path):
+    """The next one is numbered after the last that is there."""
+    first, second = (write_part(tmp_path, WRITTEN, [made(seed)], {}) for seed in (0, 1))
+    kept = second.read_bytes()
+    first.unlink()
+    assert write_part(tmp_path, WRITTEN, [made(2)], {}).name == "part-03.jsonl.xz"
+    assert second.read_bytes() == kept
+
+
 def test_a_number_is_computed_and_noted_while_predictions_are_there_and_read_later(tmp_path):
     """The names of further runs are part of its name: a distance to another run is another number."""
     (run, outcome), (_, other) = made(0), made(1)
@@ -84,6 +93,8 @@ def test_a_number_is_computed_and_noted_while_predictions_are_there_and_read_lat
     np.testing.assert_array_equal(taken("distance", [found, other], lambda: 1 / 0), [1, 2])
     with pytest.raises(MissingRunsError, match=r"Received: 'weight'$"):
         taken("weight", [found], lambda: 1 / 0)
+    with pytest.raises(MissingRunsError, match="Received: 'distance "):
+        taken("distance", [other, found], lambda: 1 / 0)  # a whole run beside one without predictions
 
 
 def test_published_runs_count_as_stored_under_their_identity(tmp_path):

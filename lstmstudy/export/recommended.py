@@ -77,7 +77,7 @@ def write_recommended(
 
 
 def _chosen(plan: Plan, arm: Arm, task: str, outcome: Callable[[Run], Outcome]) -> _Chosen | None:
-    """Return the run to take; None if all of the newest fold are missing or diverged."""
+    """Return the run to take; None if all of the newest fold are missing, diverged or published without weights."""
     newest = plan.tasks[task].info.n_folds - 1
     units = plan.units(task, arm.units, arm.first_seed)
     fold = max(unit.fold for unit in units if unit.fold <= newest)
@@ -90,7 +90,7 @@ def _chosen(plan: Plan, arm: Arm, task: str, outcome: Callable[[Run], Outcome]) 
             known = outcome(run) if unit.fold == fold else None
         except MissingRunsError:
             continue
-        if known is not None and known.result.diverged is None:
+        if known is not None and known.result.diverged is None and known.numbers is None:  # with its weights
             found.append((known.result.error(reading, "validation"), unit.seed, run, known))
     if not found:
         return None

@@ -37,16 +37,17 @@ def taken(what: str, outcomes: Sequence[Outcome], compute: Callable[[], Any]) ->
         compute: Returns a number, or numbers in any shape.
 
     Raises:
-        MissingRunsError: If the runs are published, and the number is not.
+        MissingRunsError: If one of the runs is published, and the number is not.
     """
     first, *others = outcomes
     name = " ".join([what, *(short(each.identity) for each in others)])
-    if first.numbers is not None:
-        if name not in first.numbers:
+    if any(each.numbers is not None for each in outcomes):
+        known = first.numbers or {}
+        if name not in known:
             raise MissingRunsError(
-                f"A published run lacks a number. Expected one of: {', '.join(first.numbers)}. Received: {name!r}"
+                f"A published run lacks a number. Expected one of: {', '.join(known)}. Received: {name!r}"
             )
-        return np.asarray(first.numbers[name], float)
+        return np.asarray(known[name], float)
     value = np.asarray(compute(), float)
     if folder := os.environ.get(_NOTES):
         line = json.dumps([first.identity, name, value.tolist()])

@@ -197,7 +197,8 @@ def write_part(
         return None
     text = "\n".join(json.dumps(line, sort_keys=True) for line in ({**written}, *lines))
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / _PART.format(len(list(folder.glob("part-*.jsonl.xz"))) + 1)
+    last = max((int(path.name[5:-9]) for path in folder.glob("part-*.jsonl.xz")), default=0)
+    path = folder / _PART.format(last + 1)
     write_whole(path, lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
     return path
 
