@@ -166,6 +166,9 @@ def test_a_published_study_gives_its_report_without_its_store(tmp_path):
         assert not list(study.store.glob("*.npz"))
         pages.append(((folder / "report.html").read_bytes(), (folder / "findings.json").read_bytes()))
     assert pages[0] == pages[1]
+    page = pages[0][0].decode()
+    assert "make report PROFILE=full" in page  # what leaves the networks behind: here are none
+    assert "Beside this report" not in page
     found, known = (
         json.loads((study.root / "reports" / name / "findings.json").read_text(encoding="utf-8"))
         for name in ("published", "full")
