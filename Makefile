@@ -26,7 +26,7 @@ export TF_ENABLE_ONEDNN_OPTS := 0
 
 .DEFAULT_GOAL := report
 .NOTPARALLEL:
-.PHONY: report plan new published publish verify export import test torture bench lab clean forget lock environment help
+.PHONY: report plan new published publish verify export import test wheel api torture bench lab clean forget lock environment help
 
 report: environment  ## Train the missing runs and write reports/<PROFILE>/report.html
 	@"$$PY" -m lstmstudy report --profile="$$PROFILE"$(if $(ONLY), --only="$$ONLY")$(if \
@@ -59,6 +59,15 @@ test: environment  ## Check style and types, and run all tests
 	"$$PY" -m ruff format --check .
 	"$$PY" -m mypy lstmstudy
 	"$$PY" -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+wheel: environment  ## Build the package, install it in an environment of its own, and use it there
+	@sh .ci/wheel "$$PY"
+
+api: environment  ## Write the reference of all public names from their docstrings: reports/api/index.html
+	@rm -rf reports/api
+	@"$$PY" -W ignore::UserWarning -m pdoc --docformat google --output-directory reports/api lstmstudy lstmstudy.layers lstmstudy.techniques \
+		lstmstudy.recipe lstmstudy.study.study lstmstudy.study.ablation lstmstudy.updates lstmstudy.figures lstmstudy.data
+	@echo "reference: reports/api/index.html"
 
 torture: environment  ## Kill, fill, damage and stop a small study, 20 minutes: nothing may be lost
 	@"$$PY" tests/torture.py

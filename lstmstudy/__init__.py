@@ -1,4 +1,9 @@
-"""The experiment on LSTM regularization; ``__init__.pyi`` lists the names that a notebook needs."""
+"""The experiment on LSTM regularization. Here are the names that a notebook needs, beginning with `open_study`.
+
+What serves beyond a study: `lstmstudy.layers`, Keras layers for anybody's own model, and `lstmstudy.updates`, what
+happens around one update of the weights. What a study is made of: `lstmstudy.techniques`, `lstmstudy.recipe` and
+`lstmstudy.data`. What a cell works with: `lstmstudy.study.study`, `lstmstudy.study.ablation` and `lstmstudy.figures`.
+"""
 
 import lazy_loader
 

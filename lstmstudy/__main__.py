@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from lstmstudy import paths
-from lstmstudy.params.profile import ParamsError
+from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.workers.processes import stop_once
 
 _GOES_ON = "everything trained so far is stored, and the same command goes on from there"
@@ -57,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--only", help="one notebook, such as 01_dropout")
     report.set_defaults(do=_report)
     verbs.add_parser("plan", parents=[profile], help="say what is missing").set_defaults(do=_plan)
+
+    words = "write the study's parameters and notebooks into a folder of your own (for an installed package)"
+    start = verbs.add_parser("start", help=words)
+    start.add_argument("folder", type=Path, help="a new folder, such as study")
+    start.set_defaults(do=_start)
 
     words = "search learning rates and strengths for every arm, and write params/tuned.yaml"
     tune = verbs.add_parser("tune", parents=[profile, cluster], help=words)
@@ -108,6 +113,13 @@ def _report(given: argparse.Namespace) -> int:
     from lstmstudy.build import build
 
     return build(given.profile, given.only, given.scheduler)
+
+
+def _start(given: argparse.Namespace) -> int:
+    from lstmstudy.start import start
+
+    start(given.folder)
+    return 0
 
 
 def _plan(given: argparse.Namespace) -> int:
@@ -179,6 +191,13 @@ def _diff(given: argparse.Namespace) -> int:
     return 0
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Be the process of a command: `main`, with the settings that the Makefile has for all of them."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no start-up lines between those of the build
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # the rounding of the workers
     stop_once()
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

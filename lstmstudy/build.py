@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
-from lstmstudy.execution import Execution, code_inputs, execute_all, file_inputs, text_hash
+from lstmstudy.execution import Execution, code_inputs, execute_all, file_inputs, installed, text_hash
 from lstmstudy.gaps import recipe_name
-from lstmstudy.params.profile import ParamsError
-from lstmstudy.parsing.strict_yaml import printable
+from lstmstudy.parsing.strict_yaml import ParamsError, printable
 from lstmstudy.plan import COMPARISON, METHODS, Plan, make_plan, task_cache
 from lstmstudy.store.outcomes import MissingRunsError
 from lstmstudy.store.published import open_store
@@ -126,7 +125,7 @@ def _build(
     findings = study_findings(plan, store, store.reader(plan.all_runs), folder)
     for problem in findings.problems if only is None else ():  # one chapter trains no other's runs
         print(f"not measured: {problem}", file=sys.stderr)
-    shared = {**code_inputs(), **file_inputs([paths.ROOT / "requirements.lock"])}
+    shared = {**code_inputs(), "its environment": text_hash(installed())}
     executions = {}
     for name, source in sources.items():
         needed = plan.runs(arms[name])

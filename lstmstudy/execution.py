@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 import logging
 import multiprocessing
@@ -85,9 +86,14 @@ class Execution:
 
 
 def code_inputs() -> dict[str, str]:
-    """Return the syntax hash of every module that a notebook can reach, by its path."""
-    files = map(module_path, package_modules(without=_NOT_READ))
-    return {paths.relative(path): code_digest(path.read_text(encoding="utf-8")) for path in files}
+    """Return the syntax hash of every module that a notebook can reach, by its name."""
+    names = package_modules(without=_NOT_READ)
+    return {name: code_digest(module_path(name).read_text(encoding="utf-8")) for name in names}
+
+
+def installed() -> list[str]:
+    """Return the name and version of every installed distribution."""
+    return sorted({f"{found.name} {found.version}" for found in importlib.metadata.distributions()})
 
 
 def file_inputs(files: Sequence[Path]) -> dict[str, str]:

@@ -101,7 +101,7 @@ def parameters(provenance: dict[str, Any]) -> str:
 
 def citation(provenance: dict[str, Any]) -> str:
     """Return how to cite the report, as BibTeX that says which of its states it is."""
-    about = yaml.safe_load((paths.ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    about = yaml.safe_load(paths.CITATION.read_text(encoding="utf-8"))
     authors = " and ".join(f"{{{author['name']}}}" for author in about["authors"])
     state = f"profile {provenance['profile']['name']}, commit {provenance['commit']}, runs {provenance['runs.csv']}"
     fields = {"title": about["title"], "author": authors, "version": str(about["version"]), "note": state}
@@ -110,7 +110,9 @@ def citation(provenance: dict[str, Any]) -> str:
 
 
 def _commit() -> str:
-    """Return the commit of the checkout, and whether files differ from it."""
+    """Return the commit of the checkout, and whether files differ from it; of an installed package its version."""
+    if paths.INSTALLED:  # the user's folder may lie in a repository of their own
+        return f"release {importlib.metadata.version('lstmstudy')}"
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
         return head + (" with changes" if _git("status", "--porcelain") else "")

@@ -39,7 +39,7 @@ def module_path(module: str) -> Path:
         ValueError: If it has no file that could be imported, such as what is typed into a notebook.
     """
     if module.partition(".")[0] == _PACKAGE:
-        path = paths.ROOT.joinpath(*module.split("."))
+        path = paths.CODE.parent.joinpath(*module.split("."))
         return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     try:
         found = importlib.util.find_spec(module)
@@ -57,8 +57,7 @@ def package_modules(without: Collection[str]) -> list[str]:
     Args:
         without: Modules and packages to leave out, named without the package: ``"build"``, ``"workers.pace"``.
     """
-    package = paths.ROOT / _PACKAGE
-    found = (path.relative_to(package).with_suffix("").parts for path in sorted(package.rglob("*.py")))
+    found = (path.relative_to(paths.CODE).with_suffix("").parts for path in sorted(paths.CODE.rglob("*.py")))
     beside = {tuple(name.split(".")) for name in without}
     return [
         ".".join((_PACKAGE, *parts))

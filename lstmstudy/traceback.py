@@ -7,7 +7,7 @@ from types import TracebackType
 
 from lstmstudy import paths
 
-_PACKAGE = str(paths.ROOT / "lstmstudy")
+_PACKAGE = str(paths.CODE)
 
 
 def cell_traceback(error: BaseException) -> list[str]:

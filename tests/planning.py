@@ -9,7 +9,8 @@ from engine import write_tuned
 
 from lstmstudy import paths
 from lstmstudy.data import CATALOG, Task
-from lstmstudy.params.profile import ParamsError, load_profile
+from lstmstudy.params.profile import load_profile
+from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.plan import Plan
 
 SHIPPED = (

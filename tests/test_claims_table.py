@@ -12,7 +12,8 @@ from planning import plan_of
 from lstmstudy import paths
 from lstmstudy.claims.arms import ClaimArms, trained_units
 from lstmstudy.claims.table import Claim, Contrast, Pair, load_claims
-from lstmstudy.params.profile import ParamsError, load_profile
+from lstmstudy.params.profile import load_profile
+from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.verdicts.judging import judging_profiles
 
 CLAIMS = load_claims()

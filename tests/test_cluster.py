@@ -28,7 +28,7 @@ from lstmstudy.__main__ import main
 from lstmstudy.data import open_task
 from lstmstudy.data.own import OwnTask
 from lstmstudy.data.own.task import prepare_own
-from lstmstudy.params.profile import ParamsError
+from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.store.outcomes import RunStore, result_digest
 from lstmstudy.workers import cluster
 from lstmstudy.workers.cluster import cluster_lanes

@@ -86,11 +86,11 @@ def test_code_that_draws_or_trains_counts_and_code_that_builds_does_not():
     """Every module that a notebook can reach is an input, by its path in the checkout."""
     inputs = code_inputs()
     assert {
-        "lstmstudy/study/study.py",
-        "lstmstudy/figures/curves.py",
-        "lstmstudy/layers/lstm.py",
+        "lstmstudy.study.study",
+        "lstmstudy.figures.curves",
+        "lstmstudy.layers.lstm",
     } <= inputs.keys()
-    assert not [name for name in inputs if "report/" in name or name == "lstmstudy/build.py"]
+    assert not [name for name in inputs if ".report." in name or name == "lstmstudy.build"]
     assert len(set(inputs.values())) > len(inputs) / 2
 
 
@@ -98,7 +98,7 @@ def test_comments_in_code_do_not_count_and_code_does(tmp_path, monkeypatch):
     """The hash of a module is that of its syntax."""
     package = tmp_path / "lstmstudy"
     package.mkdir()
-    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "CODE", package)
     hashes = []
     for code in (
         "def f():\n    return 1\n",
@@ -106,7 +106,7 @@ def test_comments_in_code_do_not_count_and_code_does(tmp_path, monkeypatch):
         "def f():\n    return 2\n",
     ):
         (package / "made.py").write_text(code, encoding="utf-8")
-        hashes.append(code_inputs()["lstmstudy/made.py"])
+        hashes.append(code_inputs()["lstmstudy.made"])
     assert hashes[0] == hashes[1] != hashes[2]
 
 

@@ -37,7 +37,7 @@ from lstmstudy.__main__ import main
 from lstmstudy.data import open_task
 from lstmstudy.data.cache import cache_path, stored_task
 from lstmstudy.execution import Execution, execute_all
-from lstmstudy.params.profile import ParamsError
+from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.store.outcomes import RunStore, result_digest
 from lstmstudy.workers import pool as workers
 from lstmstudy.workers.limits import UNKNOWN, TimeLimit

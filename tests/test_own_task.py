@@ -13,7 +13,7 @@ from lstmstudy.data.catalog import open_task
 from lstmstudy.data.folds import forecasting_folds
 from lstmstudy.data.own import OwnTask
 from lstmstudy.data.own.task import build_own, own_name, prepare_own
-from lstmstudy.params.profile import ParamsError
+from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.plan import make_plan
 
 STUDY = """\

@@ -12,7 +12,8 @@ from planning import SHIPPED, changed, parameters, plan_of, refusal
 
 from lstmstudy import paths
 from lstmstudy.params.grids import load_technique
-from lstmstudy.params.profile import ParamsError, grid_of, load_profile, profile_names
+from lstmstudy.params.profile import grid_of, load_profile, profile_names
+from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.techniques import TECHNIQUES
 
 MINE = """\

@@ -10,9 +10,9 @@ from planning import SHIPPED, changed, parameters, plan_of, refusal, shipped, ta
 
 from lstmstudy import plan as module
 from lstmstudy.data import CATALOG, TASK_NAMES
-from lstmstudy.params.profile import ParamsError
 from lstmstudy.params.search import SearchRange
 from lstmstudy.params.tuned import Found, Trained, Trial, Tuned, save_tuned
+from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.plan import Arm, Unit, make_plan, task_cache
 from lstmstudy.runs import Outcome, Result
 from lstmstudy.store.outcomes import RunStore

@@ -58,7 +58,7 @@ def copied(tmp_path, monkeypatch):
     shutil.copytree(
         paths.ROOT / "lstmstudy", tmp_path / "lstmstudy", ignore=shutil.ignore_patterns("__pycache__")
     )
-    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "CODE", tmp_path / "lstmstudy")
 
     def change(module, edit):
         path = module_path(module)

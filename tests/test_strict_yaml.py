@@ -85,7 +85,8 @@ MERGES = "a0: &a0 {x: 1}\n" + "".join(
 BOUNDED = """
 import resource, sys, time
 from pathlib import Path
-from lstmstudy.params.profile import ParamsError, load_profile
+from lstmstudy.params.profile import load_profile
+from lstmstudy.parsing.strict_yaml import ParamsError
 began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     load_profile("mine", Path(sys.argv[1]))

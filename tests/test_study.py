@@ -15,7 +15,7 @@ from planning import SHIPPED, plan_of, refusal, shipped
 from studying import EPOCHS, TASKS, constant, curves_of, put
 
 from lstmstudy import paths
-from lstmstudy.params.profile import ParamsError
+from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.plan import task_cache
 from lstmstudy.readings import READINGS
 from lstmstudy.stats import sample

@@ -1,47 +1,83 @@
 """What notebooks show: one call, one figure, one sentence fed by data."""
 
-from lstmstudy.findings.advice import advice as advice
-from lstmstudy.findings.answer import answer as answer
-from lstmstudy.findings.answer import forest as forest
-from lstmstudy.findings.augmentation import augmented_examples as augmented_examples
-from lstmstudy.findings.augmentation import fitness_table as fitness_table
-from lstmstudy.findings.by_task import task_table as task_table
-from lstmstudy.findings.combined import added_and_removed as added_and_removed
-from lstmstudy.findings.combined import interactions as interactions
-from lstmstudy.findings.combined import rivals as rivals
-from lstmstudy.findings.cost import cost_table as cost_table
-from lstmstudy.findings.ensembles import disagreement as disagreement
-from lstmstudy.findings.ensembles import ensemble_gains as ensemble_gains
-from lstmstudy.findings.ensembles import member_counts as member_counts
-from lstmstudy.findings.finding import Finding as Finding
-from lstmstudy.findings.finding import show as show
-from lstmstudy.findings.gradients import clipped_shares as clipped_shares
-from lstmstudy.findings.gradients import noise_schedule as noise_schedule
-from lstmstudy.findings.minima import flatness as flatness
-from lstmstudy.findings.normalization import batch_sizes as batch_sizes
-from lstmstudy.findings.normalization import lengths as lengths
-from lstmstudy.findings.normalization import modes as modes
-from lstmstudy.findings.overfitting import learning_curves as learning_curves
-from lstmstudy.findings.overfitting import reference_table as reference_table
-from lstmstudy.findings.prices import prices_at_the_start as prices_at_the_start
-from lstmstudy.findings.semantics import semantics_card as semantics_card
-from lstmstudy.findings.several import dose_responses as dose_responses
-from lstmstudy.findings.several import technique_effects as technique_effects
-from lstmstudy.findings.stopping import stopping as stopping
-from lstmstudy.findings.techniques import arm_curves as arm_curves
-from lstmstudy.findings.techniques import dose_response as dose_response
-from lstmstudy.findings.techniques import paired_differences as paired_differences
-from lstmstudy.findings.techniques import validation_optima as validation_optima
-from lstmstudy.findings.validation import estimate_bias as estimate_bias
-from lstmstudy.findings.validation import estimate_errors as estimate_errors
-from lstmstudy.findings.validation import linear_check as linear_check
-from lstmstudy.findings.validation import real_series as real_series
-from lstmstudy.findings.validation import residual_check as residual_check
-from lstmstudy.findings.validation import split_bars as split_bars
-from lstmstudy.findings.verdicts import calibration as calibration
-from lstmstudy.findings.verdicts import chapter_verdicts as chapter_verdicts
-from lstmstudy.findings.verdicts import robustness_table as robustness_table
-from lstmstudy.findings.verdicts import search_curves as search_curves
-from lstmstudy.findings.verdicts import verdict_table as verdict_table
-from lstmstudy.findings.weights import weight_changes as weight_changes
-from lstmstudy.findings.weights import weight_table as weight_table
+from lstmstudy.findings.advice import advice
+from lstmstudy.findings.answer import answer, forest
+from lstmstudy.findings.augmentation import augmented_examples, fitness_table
+from lstmstudy.findings.by_task import task_table
+from lstmstudy.findings.combined import added_and_removed, interactions, rivals
+from lstmstudy.findings.cost import cost_table
+from lstmstudy.findings.ensembles import disagreement, ensemble_gains, member_counts
+from lstmstudy.findings.finding import Finding, show
+from lstmstudy.findings.gradients import clipped_shares, noise_schedule
+from lstmstudy.findings.minima import flatness
+from lstmstudy.findings.normalization import batch_sizes, lengths, modes
+from lstmstudy.findings.overfitting import learning_curves, reference_table
+from lstmstudy.findings.prices import prices_at_the_start
+from lstmstudy.findings.semantics import semantics_card
+from lstmstudy.findings.several import dose_responses, technique_effects
+from lstmstudy.findings.stopping import stopping
+from lstmstudy.findings.techniques import arm_curves, dose_response, paired_differences, validation_optima
+from lstmstudy.findings.validation import (
+    estimate_bias,
+    estimate_errors,
+    linear_check,
+    real_series,
+    residual_check,
+    split_bars,
+)
+from lstmstudy.findings.verdicts import (
+    calibration,
+    chapter_verdicts,
+    robustness_table,
+    search_curves,
+    verdict_table,
+)
+from lstmstudy.findings.weights import weight_changes, weight_table
+
+__all__ = [
+    "Finding",
+    "added_and_removed",
+    "advice",
+    "answer",
+    "arm_curves",
+    "augmented_examples",
+    "batch_sizes",
+    "calibration",
+    "chapter_verdicts",
+    "clipped_shares",
+    "cost_table",
+    "disagreement",
+    "dose_response",
+    "dose_responses",
+    "ensemble_gains",
+    "estimate_bias",
+    "estimate_errors",
+    "fitness_table",
+    "flatness",
+    "forest",
+    "interactions",
+    "learning_curves",
+    "lengths",
+    "linear_check",
+    "member_counts",
+    "modes",
+    "noise_schedule",
+    "paired_differences",
+    "prices_at_the_start",
+    "real_series",
+    "reference_table",
+    "residual_check",
+    "rivals",
+    "robustness_table",
+    "search_curves",
+    "semantics_card",
+    "show",
+    "split_bars",
+    "stopping",
+    "task_table",
+    "technique_effects",
+    "validation_optima",
+    "verdict_table",
+    "weight_changes",
+    "weight_table",
+]

@@ -14,8 +14,7 @@ from lstmstudy.params.design import DesignScope, arm_names, load_design
 from lstmstudy.params.grids import load_technique, technique_grid
 from lstmstudy.params.search import Tuning, entry_key
 from lstmstudy.parsing.sections import LIST, VALUES, Grid, Names, Section, load, unknown
-from lstmstudy.parsing.strict_yaml import ParamsError as ParamsError
-from lstmstudy.parsing.strict_yaml import shown
+from lstmstudy.parsing.strict_yaml import ParamsError, shown
 from lstmstudy.techniques import TECHNIQUES
 
 if TYPE_CHECKING:
@@ -138,6 +137,11 @@ def load_profile(name: str, folder: Path = paths.PARAMS) -> Profile:
     path = folder / f"{stem}.yaml"
     where = paths.relative(path)
     names = profile_names(folder)
+    if not names:
+        raise ParamsError(
+            f"{paths.relative(folder)}/ has no profile. Expected to work where params/ and notebooks/ lie, as in a checkout; "
+            f"`python -m lstmstudy start study` writes both into a new folder. Received: folder={shown(str(folder.parent))}"
+        )
     if stem not in names:
         note = f"A file params/{name}.yaml would create it. "
         raise ParamsError(unknown("profile", name, names, note, where))

@@ -8,8 +8,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
-from lstmstudy.params.profile import ParamsError
-from lstmstudy.parsing.strict_yaml import shown
+from lstmstudy.parsing.strict_yaml import ParamsError, shown
 from lstmstudy.parsing.untrusted import open_plain
 from lstmstudy.plan import make_plan
 from lstmstudy.store.atomic import write_whole

@@ -10,7 +10,8 @@ import numpy as np
 
 from lstmstudy.claims.arms import in_words, trained_units
 from lstmstudy.claims.table import load_claims
-from lstmstudy.params.profile import ParamsError, load_profile, profile_names
+from lstmstudy.params.profile import load_profile, profile_names
+from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.stats.calibration import Question
 from lstmstudy.verdicts.contrasts import (
     Judgement,

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from lstmstudy import paths
 from lstmstudy.gaps import recipe_name
-from lstmstudy.params.profile import ParamsError
-from lstmstudy.parsing.strict_yaml import shown
+from lstmstudy.parsing.strict_yaml import ParamsError, shown
 from lstmstudy.plan import make_plan, task_cache
 from lstmstudy.store.outcomes import RunStore, is_whole
 from lstmstudy.verification.retraining import retrained

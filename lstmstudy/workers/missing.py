@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
-from lstmstudy.params.profile import ParamsError
+from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.workers.limits import TimeLimit
 from lstmstudy.workers.pool import Failure, LanesLostError, train_all
 from lstmstudy.workers.progress import progress_bar
