@@ -12,11 +12,19 @@ import pytest
 from engine import made_outcome, made_result, run_of, waves
 from faults import STUDY, small
 
-from lstmstudy import runs
+from lstmstudy import paths, runs
 from lstmstudy.parsing.strict_yaml import ParamsError
+from lstmstudy.plan import make_plan
 from lstmstudy.store.numbers import noting, taken
 from lstmstudy.store.outcomes import MissingRunsError, RunStore
-from lstmstudy.store.published import PublishedRuns, PublishedStore, SharedStore, published_runs, write_part
+from lstmstudy.store.published import (
+    PublishedRuns,
+    PublishedStore,
+    SharedStore,
+    open_store,
+    published_runs,
+    write_part,
+)
 
 WRITTEN = {"commit": "0123456789ab", "python": "3.11.7", "versions": {"numpy": "2.0"}}
 THIRD = 1 / 3
@@ -111,6 +119,19 @@ def test_published_runs_count_as_stored_under_their_identity(tmp_path):
     assert store.load(identities[2]).numbers is None
     assert store.record(identities[0]) == known[1].record
     assert set(store.files()) == {identities[0], identities[2]}
+
+
+def test_only_the_full_study_counts_published_runs_as_its_own(tmp_path, monkeypatch):
+    """Whoever builds another profile sees this machine train, also where runs are the same."""
+    run, outcome = made(0)
+    write_part(tmp_path / "published", WRITTEN, [(run, outcome)], {})
+    monkeypatch.setattr(paths, "STORE", tmp_path / "store")
+    monkeypatch.setattr(paths, "PUBLISHED", tmp_path / "published")
+    found = {
+        name: set(open_store(make_plan(name), tmp_path / "store").check([run.identity]))
+        for name in ("full", "default")
+    }
+    assert found == {"full": {run.identity}, "default": set()}
 
 
 def test_a_report_finds_published_runs_whatever_became_of_the_code(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmstudy import paths
-from lstmstudy.params.profile import PUBLISHED
+from lstmstudy.params.profile import PUBLISHED, PUBLISHED_FROM
 from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.parsing.untrusted import open_plain
 from lstmstudy.runs import Outcome, Result
@@ -159,10 +159,16 @@ class PublishedStore(RunStore):
 
 
 def open_store(plan: Plan, folder: Path = paths.STORE) -> RunStore:
-    """Return where the outcomes of a plan are: those of the published profile in its parts, others in a folder."""
+    """Return where the outcomes of a plan are.
+
+    Those of the published profile are in its parts, those of the full study there or in a folder, and those of any other
+    one in a folder: whoever builds it sees this machine train.
+    """
     if plan.profile.name == PUBLISHED:
         return PublishedStore(paths.PUBLISHED, plan.all_runs.values())
-    return SharedStore(folder, paths.PUBLISHED) if folder == paths.STORE else RunStore(folder)
+    if plan.profile.name == PUBLISHED_FROM and folder == paths.STORE:
+        return SharedStore(folder, paths.PUBLISHED)
+    return RunStore(folder)
 
 
 @functools.cache
