@@ -1,4 +1,4 @@
-"""Adding a technique is one file, one YAML and one notebook: CONTRIBUTING.md is followed word by word."""
+"""Adding a technique is one file, one YAML and one notebook: its description is followed word by word."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ print(on.diverged, off.diverged, on.pairing == off.pairing, (on.curves["loss"] =
 
 
 def section():
-    """Return what CONTRIBUTING.md says about adding a technique."""
-    text = (paths.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    return text.partition("\n## Add a technique\n")[2].partition("\n## ")[0]
+    """Return how to add a technique."""
+    text = (paths.CODE / "techniques" / "README.md").read_text(encoding="utf-8")
+    return text.partition("# Add a technique\n")[2].partition("\n## ")[0]
 
 
 def block(language):
