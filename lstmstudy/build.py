@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
 from lstmstudy.execution import Execution, code_inputs, execute_all, file_inputs, installed, text_hash
-from lstmstudy.gaps import recipe_name
 from lstmstudy.parsing.strict_yaml import ParamsError, printable
-from lstmstudy.plan import COMPARISON, METHODS, Plan, make_plan, task_cache
+from lstmstudy.plan import COMPARISON, METHODS, Plan, make_plan
 from lstmstudy.store.outcomes import MissingRunsError
 from lstmstudy.store.published import open_store
 from lstmstudy.store.turns import turn
 from lstmstudy.verdicts.words import verdict_lines
-from lstmstudy.workers.cluster import lanes_at
-from lstmstudy.workers.missing import given_up, train_missing
+from lstmstudy.workers.missing import given_up
+from lstmstudy.workers.outstanding import state_of, train_announced
 from lstmstudy.workers.pace import expected_seconds
 from lstmstudy.workers.pool import Failure, local_lanes
 from lstmstudy.workers.progress import minutes
@@ -31,26 +29,9 @@ if TYPE_CHECKING:
     from lstmstudy.runs import Outcome, Run
     from lstmstudy.store.outcomes import RunStore
     from lstmstudy.verdicts.document import Findings
+    from lstmstudy.workers.outstanding import Missing
 
 _VANISHED = "vanished from reports/store/, which somebody empties; the same command trains what is missing"
-
-
-@dataclass(frozen=True)
-class Missing:
-    """Runs of a plan that are not stored.
-
-    Attributes:
-        runs: All distinct runs, by identity.
-        stored: Their files, as far as they are there, whole and unaltered.
-    """
-
-    runs: dict[str, Run]
-    stored: dict[str, Path]
-
-    @property
-    def missing(self) -> list[Run]:
-        """The runs to train."""
-        return [run for identity, run in self.runs.items() if identity not in self.stored]
 
 
 def print_plan(profile: str) -> None:
@@ -202,44 +183,6 @@ def _verdicts(findings: Findings, chapter: str) -> str:
         return findings.model_dump_json()
     own = [claim.model_dump_json() for claim in findings.claims if claim.chapter == chapter]
     return "\n".join([*own, *(cost.model_dump_json() for cost in findings.arms)])
-
-
-def state_of(runs: dict[str, Run], store: RunStore) -> Missing:
-    """Return some runs, by identity, with those that are stored."""
-    return Missing(runs, store.check(runs))
-
-
-def train_announced(state: Missing, store: RunStore, scheduler: str | None = None) -> list[Failure]:
-    """Say how much is missing, train it here or on a cluster, saving each outcome as it comes; name what has none."""
-    missing = state.missing
-    if not missing:
-        print(f"runs: all {len(state.runs)} are stored")
-        return []
-    with lanes_at(scheduler) as lanes:
-        seconds = expected_seconds(missing, state.runs.values(), store) / len(lanes)
-        wanted = f"{len(missing)} of {len(state.runs)} to train{_changed(missing, state)}"
-        where = "workers" if scheduler else "cores"
-        print(f"runs: {wanted}, about {minutes(seconds)} on {len(lanes)} {where}")
-        known = [state.runs[identity] for identity in state.stored]
-        failures = train_missing(missing, store, task_cache(store.folder), known, lanes=lanes)
-    for failure in failures:
-        print(f"missing: {_named(failure)}", file=sys.stderr)
-    return failures
-
-
-def _changed(missing: list[Run], state: Missing) -> str:
-    """Return what the missing runs belong to, if some others are stored."""
-    if not state.stored:
-        return ""
-    names = {technique.title for run in missing for technique in run.recipe.techniques}
-    if any(not run.recipe.techniques for run in missing):
-        names.add("baseline")
-    return f" ({', '.join(sorted(names))})"
-
-
-def _named(failure: Failure) -> str:
-    run = failure.run
-    return f"{recipe_name(run)} on {run.task}, fold {run.fold}, seed {run.seed}: {failure.reason}"
 
 
 def _execute(executions: dict[str, Execution]) -> dict[str, str | None]:

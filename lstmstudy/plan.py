@@ -10,6 +10,7 @@ from lstmstudy import paths
 from lstmstudy.arms import Arm, Unit
 from lstmstudy.claims.arms import claim_arms
 from lstmstudy.data import open_task
+from lstmstudy.data.cache import task_cache
 from lstmstudy.data.own.task import prepare_own
 from lstmstudy.data.ucr import prepare_ucr
 from lstmstudy.params.design import load_design
@@ -124,8 +125,3 @@ def make_plan(profile: str, *, store: Path = paths.STORE, folder: Path = paths.P
     for name, scope in checked.designs.items():
         names += scope.tasks or load_design(name, folder).tasks or ()
     return Plan(checked, {name: open_task(name, cache) for name in dict.fromkeys(names)}, folder)
-
-
-def task_cache(store: Path) -> Path:
-    """Return where prepared tasks lie, beside the outcomes."""
-    return store / "tasks"

@@ -11,7 +11,7 @@ import numpy as np
 
 from lstmstudy import paths
 from lstmstudy.arms import BASELINE
-from lstmstudy.build import state_of, train_announced, writable
+from lstmstudy.build import writable
 from lstmstudy.params.grids import load_technique
 from lstmstudy.params.search import FIRST_SEED, draw, drawn, ends, entry_key, rounded
 from lstmstudy.params.tuned import Found, Trained, Trial, best_of, load_tuned, save_tuned
@@ -22,6 +22,7 @@ from lstmstudy.readings import read
 from lstmstudy.store.outcomes import RunStore
 from lstmstudy.streams import generator
 from lstmstudy.techniques import TECHNIQUES
+from lstmstudy.workers.outstanding import state_of, train_announced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

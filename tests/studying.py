@@ -12,7 +12,7 @@ import pytest
 from engine import made_outcome, made_result, stand_in, write_tuned
 
 from lstmstudy import paths
-from lstmstudy.plan import task_cache
+from lstmstudy.data.cache import task_cache
 from lstmstudy.study.study import open_study
 from lstmstudy.workers.pool import Failure
 

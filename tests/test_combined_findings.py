@@ -11,7 +11,8 @@ from engine import made_outcome, made_result, stand_in, write_tuned
 from matplotlib import pyplot as plt
 
 from lstmstudy import findings, paths
-from lstmstudy.plan import make_plan, task_cache
+from lstmstudy.data.cache import task_cache
+from lstmstudy.plan import make_plan
 from lstmstudy.study.ablation import Ablation
 
 METRICS = {"sunspots": "rmse", "digits_rows": "cross_entropy"}

@@ -13,8 +13,9 @@ from engine import made_outcome, stand_in
 from matplotlib import pyplot as plt
 
 from lstmstudy import findings, metrics, paths
+from lstmstudy.data.cache import task_cache
 from lstmstudy.figures import plot_ambiguity
-from lstmstudy.plan import make_plan, task_cache
+from lstmstudy.plan import make_plan
 from lstmstudy.readings import Validation, kept_epochs
 from lstmstudy.runs import Result
 from lstmstudy.stats import sample

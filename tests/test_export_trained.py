@@ -19,9 +19,10 @@ from engine import RECIPE, SYLLABLES, WAVES, forced, stand_in, syllables, train_
 from faults import emptied, flipped, truncated
 from planning import parameters
 
+from lstmstudy.data.cache import task_cache
 from lstmstudy.export import NoModelError, NoScriptError, trained_model, training_script
 from lstmstudy.export.recommended import write_recommended
-from lstmstudy.plan import make_plan, task_cache
+from lstmstudy.plan import make_plan
 from lstmstudy.runs import Outcome
 from lstmstudy.store.outcomes import MissingRunsError
 from lstmstudy.techniques import (

@@ -13,7 +13,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from lstmstudy import findings, paths
-from lstmstudy.plan import task_cache
+from lstmstudy.data.cache import task_cache
 from lstmstudy.study.study import open_study
 from lstmstudy.techniques import Dropout, EarlyStopping
 

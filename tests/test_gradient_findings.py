@@ -16,12 +16,13 @@ from updating import eagerly, start
 
 from lstmstudy import findings, paths
 from lstmstudy.data import Part
+from lstmstudy.data.cache import task_cache
 from lstmstudy.figures import plot_flatness, plot_noise_schedule
 from lstmstudy.figures.gradients import Rise
 from lstmstudy.findings.gradients import deviation
 from lstmstudy.findings.minima import DRAWS, SIZES, _moved, loss_under_noise
 from lstmstudy.findings.titles import digits, some
-from lstmstudy.plan import make_plan, task_cache
+from lstmstudy.plan import make_plan
 from lstmstudy.streams import generator
 from lstmstudy.study.ablation import Ablation
 from lstmstudy.techniques import GradientNoise

@@ -11,8 +11,9 @@ from engine import made_outcome, made_result, stand_in
 from matplotlib import pyplot as plt
 
 from lstmstudy import findings, paths
+from lstmstudy.data.cache import task_cache
 from lstmstudy.findings.normalization import warm_up
-from lstmstudy.plan import make_plan, task_cache
+from lstmstudy.plan import make_plan
 from lstmstudy.stats import sample
 from lstmstudy.store.outcomes import MissingRunsError
 from lstmstudy.study.ablation import Ablation

@@ -10,10 +10,11 @@ from planning import SHIPPED, changed, parameters, plan_of, refusal, shipped, ta
 
 from lstmstudy import plan as module
 from lstmstudy.data import CATALOG, TASK_NAMES
+from lstmstudy.data.cache import task_cache
 from lstmstudy.params.search import SearchRange
 from lstmstudy.params.tuned import Found, Trained, Trial, Tuned, save_tuned
 from lstmstudy.parsing.strict_yaml import ParamsError
-from lstmstudy.plan import Arm, Unit, make_plan, task_cache
+from lstmstudy.plan import Arm, Unit, make_plan
 from lstmstudy.runs import Outcome, Result
 from lstmstudy.store.outcomes import RunStore
 from lstmstudy.techniques import Dropout, EarlyStopping, Permutation, Trio

@@ -11,7 +11,8 @@ import pytest
 from statsmodels.stats.power import TTestPower
 
 from lstmstudy.stats import calibration, rule
-from lstmstudy.stats.calibration import Pool, Question, power, replayed, sham_rates, sign_flip_rate
+from lstmstudy.stats.calibration import Question, power, replayed, sham_rates, sign_flip_rate
+from lstmstudy.stats.pool import Pool
 from lstmstudy.stats.sample import Sample
 from lstmstudy.stats.sign_flips import ALPHA
 from lstmstudy.stats.tested import tested as judged  # a name that pytest does not take for a test

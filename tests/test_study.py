@@ -15,8 +15,8 @@ from planning import SHIPPED, plan_of, refusal, shipped
 from studying import EPOCHS, TASKS, constant, curves_of, put
 
 from lstmstudy import paths
+from lstmstudy.data.cache import task_cache
 from lstmstudy.parsing.strict_yaml import ParamsError
-from lstmstudy.plan import task_cache
 from lstmstudy.readings import READINGS
 from lstmstudy.stats import sample
 from lstmstudy.store.outcomes import MissingRunsError, RunStore

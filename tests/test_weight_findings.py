@@ -11,9 +11,10 @@ from engine import made_outcome, made_result, stand_in
 from matplotlib import pyplot as plt
 
 from lstmstudy import findings, paths
+from lstmstudy.data.cache import task_cache
 from lstmstudy.figures import plot_prices, plot_weight_changes
 from lstmstudy.findings.prices import price
-from lstmstudy.plan import make_plan, task_cache
+from lstmstudy.plan import make_plan
 from lstmstudy.stats import sample
 from lstmstudy.study.ablation import Ablation
 from lstmstudy.techniques import L1, L1L2, L2

@@ -65,6 +65,11 @@ def cache_path(folder: Path, name: str) -> Path:
     return folder / f"{name}-{key}.npz"
 
 
+def task_cache(store: Path) -> Path:
+    """Return where prepared tasks lie, beside the outcomes in `store`."""
+    return store / "tasks"
+
+
 def cached_task(folder: Path, info: TaskInfo, build: Callable[[TaskInfo], Task]) -> Task:
     """Return the task from its file in `folder`; make and store it if the file is absent or damaged.
 

@@ -12,10 +12,11 @@ import yaml
 
 from lstmstudy import paths
 from lstmstudy.data import open_task
+from lstmstudy.data.cache import task_cache
 from lstmstudy.data.own.task import prepare_own
 from lstmstudy.params.profile import Profile, check_profile_name
 from lstmstudy.parsing.strict_yaml import ParamsError, printable, shown
-from lstmstudy.plan import Plan, task_cache
+from lstmstudy.plan import Plan
 from lstmstudy.proposal.measuring import Measured
 from lstmstudy.proposal.size import BUDGET, JUDGED, LIMIT, choose, sizes
 from lstmstudy.proposal.table import propose_task

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from lstmstudy import paths
 from lstmstudy.claims.table import load_claims
 from lstmstudy.data import open_task
+from lstmstudy.data.cache import task_cache
 from lstmstudy.gaps import recipe_name
 from lstmstudy.params.design import design_names
 from lstmstudy.parsing.strict_yaml import ParamsError
-from lstmstudy.plan import make_plan, task_cache
+from lstmstudy.plan import make_plan
 from lstmstudy.store.outcomes import MissingRunsError
 from lstmstudy.store.published import open_store
 from lstmstudy.study.ablation import Ablation

@@ -15,7 +15,8 @@ from lstmstudy.claims.table import FILE
 from lstmstudy.parsing.untrusted import open_plain, plain_bytes
 from lstmstudy.plan import COMPARISON
 from lstmstudy.source import package_modules, source_digest
-from lstmstudy.stats.calibration import Pool, Rate, power, sham_rates, sign_flip_rate
+from lstmstudy.stats.calibration import Rate, power, sham_rates, sign_flip_rate
+from lstmstudy.stats.pool import Pool
 from lstmstudy.stats.sign_flips import ALPHA
 from lstmstudy.store.atomic import write_whole
 from lstmstudy.verdicts.bench import Bench

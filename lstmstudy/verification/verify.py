@@ -8,9 +8,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from lstmstudy import paths
+from lstmstudy.data.cache import task_cache
 from lstmstudy.gaps import recipe_name
 from lstmstudy.parsing.strict_yaml import ParamsError, shown
-from lstmstudy.plan import make_plan, task_cache
+from lstmstudy.plan import make_plan
 from lstmstudy.store.outcomes import RunStore, is_whole
 from lstmstudy.verification.retraining import retrained
 
