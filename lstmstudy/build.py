@@ -92,6 +92,7 @@ def _build(
     """Train what is missing, execute what is stale, and write the pages; return the exit code."""
     from lstmstudy.about import about_report
     from lstmstudy.findings.advice import in_short
+    from lstmstudy.findings.answer import write_picture
     from lstmstudy.report import LIMIT, build_pages, build_report
     from lstmstudy.report import findings as said
     from lstmstudy.report.markdown import inline_html, plain
@@ -133,6 +134,8 @@ def _build(
     if only is None:
         build_pages(chapters, about, summary=COMPARISON, folder=folder / "notebooks")
     size = build_report(chapters, about, summary=COMPARISON, out=page)
+    if only is None:
+        write_picture(findings, folder)
     if only is None and store.takes_runs:
         _take_away(plan, findings, store.reader(plan.all_runs), folder)
     wrong = [f"the rule is not honest: {rate}, and 5 % were promised" for rate in false_rates(findings)]

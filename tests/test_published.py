@@ -185,7 +185,9 @@ def test_a_published_study_gives_its_report_without_its_store(tmp_path):
         built = study.study("report", "--profile", "published")
         assert "Traceback" not in built.stderr
         assert not list(study.store.glob("*.npz"))
-        pages.append(((folder / "report.html").read_bytes(), (folder / "findings.json").read_bytes()))
+        pages.append(
+            [(folder / name).read_bytes() for name in ("report.html", "findings.json", "effects.svg")]
+        )
     assert pages[0] == pages[1]
     page = pages[0][0].decode()
     assert "make report PROFILE=full" in page  # what leaves the networks behind: here are none

@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from matplotlib import pyplot as plt
+
 from lstmstudy.data import CATALOG
 from lstmstudy.figures import style
 from lstmstudy.figures.forest import ForestRow, Interval, plot_forest
+from lstmstudy.figures.svg import to_svg
 from lstmstudy.findings.advice import in_short
 from lstmstudy.findings.finding import Finding, begun, between, counted, listed, percent
 from lstmstudy.stats.rule import BY_TASK, CONTRADICTED, NO_DIFFERENCE, OPEN, SUPPORTED
+from lstmstudy.store.atomic import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from lstmstudy.verdicts.document import (
         ContrastFound,
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
         TechniqueFound,
     )
 
+PICTURE = "effects.svg"
 _BEST = 3  # techniques that the answer names
 
 
@@ -169,6 +175,14 @@ def forest(findings: Findings) -> Finding | str:
         [f"{each.arm} {percent(each.effect.estimate)}" for each in ranked]
     )
     return Finding(figure, f"{alt}.", _title(techniques), sentence)
+
+
+def write_picture(findings: Findings, folder: Path) -> None:
+    """Write the forest as `PICTURE` into a folder, for a page or a talk; nothing where nothing is compared."""
+    found = forest(findings)
+    if isinstance(found, Finding):
+        write_whole(folder / PICTURE, to_svg(found.figure, title=found.alt).encode())
+        plt.close(found.figure)
 
 
 def _title(techniques: Sequence[TechniqueFound]) -> str:
