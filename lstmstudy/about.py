@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lstmstudy.gaps import diverged_runs, missing_runs
 from lstmstudy.provenance import citation, facts, lines, parameters, write_provenance, written_now
 from lstmstudy.report import About
-from lstmstudy.verdicts.findings import FINDINGS
+from lstmstudy.verdicts.kept import FINDINGS
 from lstmstudy.verdicts.tables import RUNS, read_tables
 
 if TYPE_CHECKING:

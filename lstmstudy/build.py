@@ -96,7 +96,8 @@ def _build(
     from lstmstudy.report import LIMIT, build_pages, build_report
     from lstmstudy.report import findings as said
     from lstmstudy.report.markdown import inline_html, plain
-    from lstmstudy.verdicts.findings import false_rates, study_findings
+    from lstmstudy.verdicts.honesty import false_rates
+    from lstmstudy.verdicts.kept import study_findings
 
     store = open_store(plan)
     store.sweep()

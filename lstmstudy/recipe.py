@@ -24,7 +24,7 @@ _TAKEN = frozenset(path.stem for path in Path(__file__).with_name("techniques").
 
 @dataclasses.dataclass(frozen=True)
 class Technique:
-    """One regularizer with its settings; a subclass in a file of its own for each.
+    """One regularizer with its settings. Subclass it, one file for each technique.
 
     The fields of the subclass are the settings. Those named in `values` may change without
     building the network anew (the compiled epoch receives them as numbers); every other field
@@ -33,7 +33,8 @@ class Technique:
     A subclass places itself by overriding one or more of `before_lstm`, `after_lstm`, `in_cell`,
     `on_batch`, `in_update`, `rows`, `learning_rate` and `passes`; the layers and hooks that the first
     five return must hold a Keras variable for each name in `values`. One that trains several models
-    overrides `members`, one that only scores a trajectory `reading`.
+    overrides `members` or `in_stages`, one that only scores a trajectory `reading`, one that is several others `parts`.
+    `check` and `unfit` say with which settings, recipes and tasks it makes no sense.
 
     Its class stands at the top level of a module that workers can import; that module counts in the
     identity of its runs, and so does every further one in `modules`.

@@ -15,7 +15,7 @@ from lstmstudy.figures.data import as_csv
 from lstmstudy.findings import advice, answer, forest
 from lstmstudy.findings.advice import in_short
 from lstmstudy.study.ablation import Ablation
-from lstmstudy.verdicts.findings import study_findings
+from lstmstudy.verdicts.kept import study_findings
 from lstmstudy.verdicts.rows import rounded
 
 pytest_plugins = ["judging"]

@@ -269,7 +269,7 @@ def test_jitter_has_the_standard_deviation_that_it_says():
 
 
 def test_jitter_is_the_noise_of_keras_without_its_limit():
-    """The stock layer has the same standard deviation, and refuses one above 1 (K12)."""
+    """The stock layer has the same standard deviation, and refuses one above 1."""
     x = np.zeros((100, 40, 3), np.float32)
     stock = keras.layers.GaussianNoise(0.1, seed=1)(x, training=True).numpy()
     ours = layers.Jitter(0.1, seed=1)(x, training=True).numpy()

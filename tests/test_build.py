@@ -25,10 +25,10 @@ pytest_plugins = ["checkout"]
 LAYER = "lstmstudy/layers/input_dropout.py"
 FOUND_AGAIN = """
 from pathlib import Path
-from lstmstudy.verdicts.findings import found_again, read_findings
+from lstmstudy.verdicts.kept import recomputed, read_findings
 from lstmstudy.plan import make_plan
 folder = Path("reports/smoke")
-print("the same" if found_again(make_plan("smoke"), folder) == read_findings(folder) else "another one")
+print("the same" if recomputed(make_plan("smoke"), folder) == read_findings(folder) else "another one")
 """
 NOTHING_TRAINED = "runs: all 52 are stored"
 NOTHING_EXECUTED = "notebooks: nothing changed"

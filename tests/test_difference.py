@@ -11,7 +11,7 @@ from lstmstudy.__main__ import main
 from lstmstudy.provenance import FILE as PROVENANCE
 from lstmstudy.report.difference import write_difference
 from lstmstudy.verdicts.difference import difference
-from lstmstudy.verdicts.findings import FINDINGS, study_findings
+from lstmstudy.verdicts.kept import FINDINGS, study_findings
 
 pytest_plugins = ["browser", "judging"]
 pytestmark = pytest.mark.usefixtures("quick")

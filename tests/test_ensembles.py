@@ -102,7 +102,7 @@ def softmax(logits):
 @pytest.mark.parametrize("shape", [(2, 7, 1), (5, 40, 1), (9, 3, 4)])
 @pytest.mark.parametrize("shift", [0.0, 1000.0])
 def test_members_err_as_much_as_their_mean_and_their_disagreement(shape, shift):
-    """The mean error of members is that of their mean plus their ambiguity, to 1e-10 relative (F11)."""
+    """The mean error of members is that of their mean plus their ambiguity, to 1e-10 relative."""
     rng = np.random.default_rng(7)
     predictions, y = rng.normal(shift, size=shape), rng.normal(size=shape[1:])
     parts = ambiguity(predictions, y)
@@ -114,7 +114,7 @@ def test_members_err_as_much_as_their_mean_and_their_disagreement(shape, shift):
 
 @TASKS
 def test_the_decomposition_holds_for_stored_predictions(task):
-    """On what runs kept it is exact to 1e-10, of values and of probabilities, and members disagree (F11)."""
+    """On what runs kept it is exact to 1e-10, of values and of probabilities, and members disagree."""
     runs = [trained(task, member) for member in Averaging(3).members(SIX)]
     kept = np.stack([run.predicted("selected") for run in runs])
     y = task().folds[0].test.y

@@ -9,7 +9,7 @@ from judging import HELPS, PROFILE, Made
 
 from lstmstudy.gaps import EVERY, UNKNOWN, Gap, diverged_runs, missing_runs
 from lstmstudy.provenance import FILE, citation, facts, lines, parameters, write_provenance, written_now
-from lstmstudy.verdicts.findings import study_findings
+from lstmstudy.verdicts.kept import study_findings
 from lstmstudy.verdicts.tables import read_tables
 from lstmstudy.workers.pool import Failure
 

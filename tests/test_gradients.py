@@ -50,7 +50,7 @@ def with_both(*techniques, **settings):
     [("variable", [(0.6, 0.8), (0.6, 0.8)]), ("global", [(0.268328, 0.357771), (0.536656, 0.715542)])],
 )
 def test_the_two_norms_by_hand(per, expected):
-    """Gradients (3, 4) and (6, 8) under a norm of 1: each alone, or both by one factor (K19)."""
+    """Gradients (3, 4) and (6, 8) under a norm of 1: each alone, or both by one factor."""
     gradients = [tf.constant([3.0, 4.0]), tf.constant([6.0, 8.0])]
     np.testing.assert_allclose(ClippingHook(1.0, per=per).gradients(gradients, NOW), expected, rtol=1e-5)
 
@@ -64,7 +64,7 @@ def test_updates_with_clipping_are_those_of_keras(per, argument):
 
 
 def test_the_gradient_of_a_penalty_is_inside_the_clip():
-    """A penalty and clipping together give what Keras gives, where both are in front of the step (K20)."""
+    """A penalty and clipping together give what Keras gives, where both are in front of the step."""
     penalty = keras.regularizers.L2(0.1)
     clipped = keras.optimizers.Adam(schedule(), global_clipnorm=0.05)
     expected = stock(clipped, kernel_regularizer=penalty, recurrent_regularizer=penalty)
@@ -112,7 +112,7 @@ def test_the_clipped_share_is_a_curve_of_the_result():
 @pytest.mark.parametrize("jit_compile", [True, False])
 @pytest.mark.parametrize("eta", PUBLISHED)
 def test_the_standard_deviation_follows_the_published_schedule(eta, jit_compile):
-    """Measured on 40 000 draws at updates 0, 100 and 1000 it is sqrt(eta / (1 + t)^.55) (F8)."""
+    """Measured on 40 000 draws at updates 0, 100 and 1000 it is sqrt(eta / (1 + t)^.55)."""
     hook = NoiseHook(eta, 0.55)
     hook.stream.state.assign([3, 0])
     disturb = tf.function(hook.gradients, jit_compile=jit_compile)

@@ -67,7 +67,7 @@ def by_hand(weights, x, *, state=None, candidate=None):
 @pytest.mark.parametrize("name", EVERYTHING)
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_a_mask_drops_at_its_rate_and_scales_what_it_keeps(name, rate):
-    """Entries are 0 or 1 / (1 - rate); the kept share lies within 3 binomial standard errors (F2)."""
+    """Entries are 0 or 1 / (1 - rate); the kept share lies within 3 binomial standard errors."""
     mask = masks(name, rate=rate)
     values = np.unique(mask)
     np.testing.assert_allclose(values, [0, 1 / (1 - rate)], rtol=1e-6)
@@ -77,7 +77,7 @@ def test_a_mask_drops_at_its_rate_and_scales_what_it_keeps(name, rate):
 
 @pytest.mark.parametrize("name", PER_STEP)
 def test_a_mask_per_step_is_drawn_anew_at_every_step(name):
-    """The masks of neighbouring steps are uncorrelated (F2), and so are those further apart."""
+    """The masks of neighbouring steps are uncorrelated, and so are those further apart."""
     mask = masks(name) - masks(name).mean()
     for lag in (1, 2, 10):
         pairs = mask[lag:] * mask[:-lag]
@@ -86,7 +86,7 @@ def test_a_mask_per_step_is_drawn_anew_at_every_step(name):
 
 @pytest.mark.parametrize("name", [name for name in EVERYTHING if name not in PER_STEP])
 def test_a_mask_per_sequence_is_held_over_time(name):
-    """Its variance over time is 0 (F2)."""
+    """Its variance over time is 0."""
     mask = masks(name)
     assert (np.ptp(mask, axis=0) == 0).all()
     assert (np.ptp(mask, axis=1) > 0).all()
@@ -147,7 +147,7 @@ def test_dropping_the_state_leaves_the_first_step_alone(per):
 
 
 def test_dropping_the_candidate_never_loses_what_the_cell_holds():
-    """With f = i = 1 the cell only ever gains: at each step nothing or g / (1 - rate) (F5)."""
+    """With f = i = 1 the cell only ever gains: at each step nothing or g / (1 - rate)."""
     rate, g, units = 0.5, 0.05, 4
     layer = LSTM(units, return_sequences=True, hooks=[CandidateDropout(rate, seed=5)])
     x = normal(16, 9, 2)

@@ -57,7 +57,7 @@ def loss_and_gradients(model, x):
     "info", [WAVES, SYLLABLES, SPEECH], ids=["fixed length", "padded", "as japanese_vowels"]
 )
 def test_with_everything_off_the_network_is_stock_keras(info, layers):
-    """Outputs at inference and in training, and every gradient, equal those of keras.layers.LSTM to 1e-5 (F1)."""
+    """Outputs at inference and in training, and every gradient, equal those of keras.layers.LSTM to 1e-5."""
     network = Network(dataclasses.replace(RECIPE, layers=layers), info)
     network.reset(RECIPE, seed=5)
     model, x = stock(network, layers, info), batch(info)
@@ -86,7 +86,7 @@ def test_padding_changes_nothing():
 @pytest.mark.parametrize("info", [WAVES, SPEECH], ids=["fixed length", "padded"])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_the_number_of_weights_is_that_of_the_equations(info, layers):
-    """An LSTM layer has 4u(F + u + 1) weights, the head u + 1 for each output (F1)."""
+    """An LSTM layer has 4u(F + u + 1) weights, the head u + 1 for each output."""
     u = RECIPE.width
     expected = (
         4 * u * (info.n_features + u + 1) + (layers - 1) * 4 * u * (2 * u + 1) + info.n_outputs * (u + 1)

@@ -161,7 +161,7 @@ def assert_running(hook, expected):
 
 
 def test_cell_layer_norm_adds_a_gain_and_a_bias_for_each_of_its_three_places():
-    """It has 2 (4u + 4u + u) weights more than the LSTM (F1), gains of 1 and biases of 0 at first."""
+    """It has 2 (4u + 4u + u) weights more than the LSTM, gains of 1 and biases of 0 at first."""
     for u in (4, 7):
         layer, bare = LSTM(u, hooks=[LayerNormHook()]), LSTM(u)
         for each in (layer, bare):
@@ -179,7 +179,7 @@ def test_cell_layer_norm_adds_a_gain_and_a_bias_for_each_of_its_three_places():
 
 @MASKS
 def test_cell_layer_norm_is_that_of_ba_et_al(mask):
-    """Outputs equal equations 20 to 22 written out; the cell that is carried on is not the normalized one (F7)."""
+    """Outputs equal equations 20 to 22 written out; the cell that is carried on is not the normalized one."""
     layer, x = layer_with(LayerNormHook()), normal(6, 5, 3)
     norm = layer_norm_by_hand(layer.hooks[0])
     np.testing.assert_allclose(layer(x, mask=mask), by_hand(layer, x, norm, mask), atol=1e-5)
@@ -187,7 +187,7 @@ def test_cell_layer_norm_is_that_of_ba_et_al(mask):
 
 
 def test_cell_layer_norm_makes_gates_invariant_to_the_scale_of_weights():
-    """With W and U ten times as large every output stays, with a tiny epsilon (F7); a plain LSTM changes."""
+    """With W and U ten times as large every output stays, with a tiny epsilon; a plain LSTM changes."""
     x = normal(6, 5, 3)
     for hook, invariant in ((LayerNormHook(epsilon=1e-12), True), (None, False)):
         layer = layer_with(hook)
@@ -214,7 +214,7 @@ def test_cell_layer_norm_sees_one_sample_and_no_mode(mask):
 
 
 def test_recurrent_batch_norm_starts_as_published():
-    """Gains are .1, there is a beta for c alone, and running values of every step, (T, 4u) and (T, u) (F6)."""
+    """Gains are .1, there is a beta for c alone, and running values of every step, (T, 4u) and (T, u)."""
     layer = LSTM(4, hooks=[RecurrentBatchNorm().in_cell("here")])
     layer.build((None, 5, 3))
     (hook,) = layer.hooks
@@ -288,7 +288,7 @@ def test_recurrent_batch_norm_at_inference_takes_running_values(mask):
 
 
 def test_beyond_the_longest_sequence_the_last_statistics_serve_again():
-    """A step that training never had enough samples for, or that is not in the data, takes those of the last (F6)."""
+    """A step that training never had enough samples for, or that is not in the data, takes those of the last."""
     layer = layer_with(BatchNormHook())
     (hook,) = layer.hooks
     hook.last_step.assign(0)

@@ -143,7 +143,7 @@ def of_modes(plan, **how):
 
 
 def test_a_moving_average_of_momentum_99_is_warm_after_458_updates():
-    """By then 1 % of the initial value is left (K27); fewer updates are enough for a smaller momentum."""
+    """By then 1 % of the initial value is left; fewer updates are enough for a smaller momentum."""
     assert round(warm_up(0.99)) == 458
     assert 0.99 ** warm_up(0.99) == pytest.approx(0.01)
     assert warm_up() == warm_up(0.99)

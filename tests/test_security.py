@@ -38,7 +38,7 @@ from lstmstudy.store.outcomes import RunStore, file_name
 from lstmstudy.store.sharing import import_runs
 from lstmstudy.study.study import open_study
 from lstmstudy.verdicts.document import Findings
-from lstmstudy.verdicts.findings import FINDINGS
+from lstmstudy.verdicts.kept import FINDINGS
 
 pytestmark = pytest.mark.timeout(60)  # what waits for a pipe waits for ever
 

@@ -8,7 +8,7 @@ import pytest
 
 from lstmstudy import execution
 from lstmstudy.source import code_digest, module_path, package_modules, source_digest
-from lstmstudy.verdicts import findings
+from lstmstudy.verdicts import kept
 
 CODE = '''"""What the module is for."""
 
@@ -82,7 +82,7 @@ def test_the_order_and_number_of_mentions_do_not_count():
     assert len({both, source_digest([first]), source_digest([second])}) == 3
 
 
-@pytest.mark.parametrize("names", [execution._NOT_READ, findings._BESIDE], ids=["notebooks", "findings"])
+@pytest.mark.parametrize("names", [execution._NOT_READ, kept._BESIDE], ids=["notebooks", "findings"])
 def test_every_module_that_is_left_out_is_there(names):
     """A module that moved, and its old name in such a list, would count without a word."""
     everything = set(package_modules(without=()))

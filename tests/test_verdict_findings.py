@@ -22,7 +22,7 @@ from lstmstudy.findings import (
 from lstmstudy.params.tuned import load_tuned, save_tuned
 from lstmstudy.stats.expected_best import expected_best
 from lstmstudy.study.ablation import Ablation
-from lstmstudy.verdicts.findings import study_findings
+from lstmstudy.verdicts.kept import study_findings
 
 pytest_plugins = ["judging"]
 pytestmark = pytest.mark.usefixtures("quick")

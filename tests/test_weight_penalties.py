@@ -91,7 +91,7 @@ def test_the_penalty_is_what_keras_adds_to_its_loss():
 
 
 def test_a_penalty_by_hand():
-    """L2 of .01 on a 3 x 3 matrix of ones is .09 (F9), its gradient 2 l w; L1 has the gradient l sign(w)."""
+    """L2 of .01 on a 3 x 3 matrix of ones is .09, its gradient 2 l w; L1 has the gradient l sign(w)."""
     (ones,) = variables(kernel=np.ones((3, 3)))
     assert float(watching(PenaltyHook(0.0, 0.01), ones).penalty()) == pytest.approx(0.09)
     (w,) = variables(recurrent_kernel=[[3.0, -0.5, 0.0]])
@@ -229,7 +229,7 @@ def test_decay_is_not_l2_under_adam():
 
 
 def test_decay_is_l2_of_half_the_coefficient_under_plain_descent():
-    """With SGD a decay of 2 l and an L2 of l give the same weights (B8)."""
+    """With SGD a decay of 2 l and an L2 of l give the same weights."""
     ends = []
     for hook in (DecayHook(0.2), PenaltyHook(0.0, 0.1)):
         (w,) = variables(kernel=[[1.0, -2.0]])

@@ -329,7 +329,10 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
     assert left == []
 
 
-def test_there_is_a_lane_for_every_core():
-    """As many local lanes as this process may use cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    assert len(workers.local_lanes()) == cores
+def test_there_is_a_lane_for_every_core_that_may_be_used(monkeypatch):
+    """A process that is held to three cores has three lanes; where no system says so, all cores count."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 4, 6}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    assert len(workers.local_lanes()) == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert len(workers.local_lanes()) == 8

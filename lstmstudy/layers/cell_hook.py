@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class CellHook(keras.layers.Layer):
-    """A regularizer inside the LSTM cell; a subclass in a file of its own for each.
+    """A regularizer inside the LSTM cell. Subclass it, one file for each regularizer.
 
     A method that a subclass does not override changes nothing. In training `sample` draws once per
     batch, before the loop over time; at inference nothing is drawn, and only hooks with
-    `acts_at_inference` are asked for anything. What it learns stands in weights of its own, made in `build`:
-    no other tensor that `state`, `recurrent`, `candidate`, `cell` or `carry` use has a gradient.
+    `acts_at_inference` are asked for anything. Anything it learns must be a weight made in `build`:
+    gradients reach no other tensor that `state`, `recurrent`, `candidate`, `cell` or `carry` use.
 
-    Shapes: u units, x W and h U are (..., 4 u) in the order i, f, c, o.
+    Shapes: with u units, input kernel W and recurrent kernel U, x W and h U are (..., 4 u) in the order i, f, c, o.
     """
 
     acts_at_inference: ClassVar[bool] = False

@@ -25,8 +25,9 @@ _ELSEWHERE = {  # arguments of keras.layers.LSTM that this layer lacks, and what
 class LSTM(keras.layers.Layer):
     """LSTM with one input projection for all time steps and hooks inside its cell.
 
-    In training each hook draws its noise once per batch, before the loop over time, and enters the
-    cell where it says; at inference only hooks that say so act (zoneout's expectation, normalization).
+    In training each hook draws its noise once per batch, before the loop over time, and acts at
+    the places in the cell whose methods it overrides; at inference only hooks with `acts_at_inference` do
+    (zoneout's expectation, normalization).
     Without hooks the function is that of ``keras.layers.LSTM`` with the same weights: gates in the
     order i, f, c, o; masked steps hold the state and repeat the output. Evaluating advances no random
     stream.

@@ -17,9 +17,9 @@ class Zoneout(CellHook):
     """Keeps entries of the cell and of the hidden state at their previous value.
 
     In training an entry of c keeps its old value with probability `rate_cell`, an entry of h with
-    probability `rate_hidden`, drawn independently for each unit, sample and step; the new h is computed
-    from the new c as it was before any entry was kept. At inference nothing is drawn and the state becomes its expectation,
-    ``rate * old + (1 - rate) * new``. What goes on to the next step is also what the layer returns.
+    probability `rate_hidden`, drawn independently for each unit, sample and step. The new h is computed
+    from all of the new c, before any entry of it is kept. At inference nothing is drawn: the state becomes its
+    expectation, ``rate * old + (1 - rate) * new``. What goes on to the next step is also what the layer returns.
 
     Args:
         rate_cell: Probability of keeping an entry of c, in [0, 1].

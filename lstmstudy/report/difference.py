@@ -15,7 +15,7 @@ from lstmstudy.parsing.untrusted import open_plain
 from lstmstudy.provenance import FILE as PROVENANCE
 from lstmstudy.store.atomic import write_whole
 from lstmstudy.verdicts.difference import difference
-from lstmstudy.verdicts.findings import FINDINGS, read_findings
+from lstmstudy.verdicts.kept import FINDINGS, read_findings
 
 if TYPE_CHECKING:
     from lstmstudy.verdicts.difference import Difference

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Expected = Literal["lower", "higher"]
-# What a contrast shows, as numbers so that many are decided at once.
+# What a contrast shows, as numbers so that many are decided at once; -LOWER is HIGHER.
 LOWER, SAME, HIGHER, DEPENDS, INCONCLUSIVE = -1, 0, 1, 2, 3
 SUPPORTED, CONTRADICTED = "supported", "contradicted"
 NO_DIFFERENCE, BY_TASK, OPEN = "no practical difference", "depends on the task", "inconclusive"
@@ -44,11 +44,12 @@ class Evidence(NamedTuple):
 
 
 def shown(evidence: Evidence) -> npt.NDArray[np.int64]:
-    """Return what each contrast shows: the first that holds of the following.
+    """Return what each contrast shows, which is the first of these that holds.
 
-    `DEPENDS`: two tasks have effects of opposite sign, with Holm over the tasks. `SAME`: both one-sided
-    tests reject a difference beyond the margin, whatever the p. `LOWER` or `HIGHER`: the adjusted p is
-    below .05 and no task's own interval lies wholly on the other side. Else `INCONCLUSIVE`.
+    1. `DEPENDS`: two tasks have effects of opposite sign, with Holm over the tasks.
+    2. `SAME`: both one-sided tests reject a difference beyond the margin, whatever the p.
+    3. `LOWER` or `HIGHER`: the adjusted p is below .05 and no task's own interval lies wholly on the other side.
+    4. `INCONCLUSIVE`.
     """
     clear = holm(evidence.task_ps) < ALPHA
     up = (clear & (evidence.task_estimates > 0)).any(axis=0)

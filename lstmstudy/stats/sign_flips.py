@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 
     from lstmstudy.stats.sample import Sample
 
-DRAWS = (
-    99_999  # random ways to sign the units, the observed one beside them, where all ways are more than that
-)
+# Random ways to sign the units, beside the observed one, where there are more ways than that.
+DRAWS = 99_999
 ALPHA = 0.05
 _SLACK = 1e-12  # relative; sums that differ by rounding are ties
 
@@ -39,7 +38,7 @@ def flips(n: int, draws: int = DRAWS) -> npt.NDArray[np.float64]:
 
     Args:
         n: Number of units.
-        draws: How many random ones are drawn where all are more than that and the observed one.
+        draws: How many random ones are drawn if there are more ways than that.
     """
     if 2**n <= draws + 1:
         ways = np.arange(2**n)[:, None] >> np.arange(n) & 1
@@ -60,7 +59,7 @@ def sign_flip_p(sample: Sample) -> float:
 def equivalence(sample: Sample, margin: float) -> Equivalence:
     """Return the two one-sided sign-flip tests of a mean beyond plus and minus `margin`.
 
-    Each moves the numbers by the margin and asks how often flipped ones lie as far on the near side.
+    Each shifts the numbers by the margin and counts how often flipped ones are as extreme on the near side.
 
     Raises:
         ValueError: If the margin is not above 0.

@@ -21,7 +21,7 @@ from lstmstudy.study.asked import check_arms, check_name, check_technique, find_
 from lstmstudy.study.results import results_frame
 from lstmstudy.study.views import study_html, study_text
 from lstmstudy.techniques import TECHNIQUES
-from lstmstudy.verdicts.findings import study_findings
+from lstmstudy.verdicts.kept import study_findings
 from lstmstudy.workers.missing import train_missing
 
 if TYPE_CHECKING:

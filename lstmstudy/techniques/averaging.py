@@ -25,7 +25,7 @@ class Averaging(Technique):
         combine: ``"mean"`` or ``"median"``.
 
     Raises:
-        ValueError: If a setting is none of these, or the technique stands in a recipe, which is one model.
+        ValueError: If a setting is outside its range, or the technique stands in a recipe, which is one model.
 
     Reference: Lakshminarayanan, Pritzel and Blundell 2017, arXiv:1612.01474 (mean); Hewamalage, Bergmeir
     and Bandara 2021, International Journal of Forecasting 37 (median).

@@ -30,7 +30,7 @@ class Bagging(Technique):
             off with one model.
 
     Raises:
-        ValueError: If a setting is none of these, or several models stand in a recipe, which is one model.
+        ValueError: If a setting is outside its range, or several models stand in a recipe, which is one model.
 
     Reference: Breiman 1996, Bagging predictors, Machine Learning 24; blocks: Bergmeir, Hyndman and
     Benitez 2016, International Journal of Forecasting 32.

@@ -29,7 +29,7 @@ class Boosting(Technique):
         shrinkage: Factor on each network in the sum, above 0 and up to 1.
 
     Raises:
-        ValueError: If a setting is none of these, or a recipe has a technique that needs more than the
+        ValueError: If a setting is outside its range, or a recipe has a technique that needs more than the
             earlier networks' outputs on the training samples: one that changes batches, predicts with
             noise or has stages of its own.
 

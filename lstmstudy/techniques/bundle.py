@@ -27,7 +27,7 @@ class Bundle(Combination):
         norm: Greatest norm of each variable's gradient, above 0.
 
     Raises:
-        ValueError: If a setting is none of these.
+        ValueError: If a setting is outside its range.
 
     Reference: none; a guide's recommendation.
     """

@@ -12,7 +12,7 @@ from lstmstudy.techniques.weight_penalty import WeightPenalty
 class L1(WeightPenalty):
     """Adds ``l1 * sum(|w|)`` over the matrices of the LSTM layers to the loss.
 
-    The loss that is differentiated has it, no reported loss and no metric does; biases and the head cost
+    It is part of the loss that is minimized, and of no reported loss or metric; biases and the head cost
     nothing. At inference nothing is different.
 
     Args:
@@ -20,7 +20,7 @@ class L1(WeightPenalty):
         matrices: Which matrices of the LSTM layers: ``"kernel"``, ``"recurrent_kernel"`` or ``"both"``.
 
     Raises:
-        ValueError: If a setting is none of these.
+        ValueError: If a setting is outside its range.
 
     Reference: Tibshirani 1996, Journal of the Royal Statistical Society B 58.
     """

@@ -12,7 +12,7 @@ from lstmstudy.techniques.weight_penalty import WeightPenalty
 class L1L2(WeightPenalty):
     """Adds ``l1 * sum(|w|) + l2 * sum(w^2)`` over the matrices of the LSTM layers to the loss.
 
-    The loss that is differentiated has it, no reported loss and no metric does; biases and the head cost
+    It is part of the loss that is minimized, and of no reported loss or metric; biases and the head cost
     nothing. At inference nothing is different.
 
     Args:
@@ -21,7 +21,7 @@ class L1L2(WeightPenalty):
         matrices: Which matrices of the LSTM layers: ``"kernel"``, ``"recurrent_kernel"`` or ``"both"``.
 
     Raises:
-        ValueError: If a setting is none of these.
+        ValueError: If a setting is outside its range.
 
     Reference: Zou and Hastie 2005, Journal of the Royal Statistical Society B 67.
     """

@@ -10,9 +10,9 @@ from lstmstudy.techniques.weight_penalty import WeightPenalty
 
 @dataclasses.dataclass(frozen=True)
 class L2(WeightPenalty):
-    """Adds ``l2 * sum(w^2)`` over the matrices of the LSTM layers to the loss; there is no half, as in Keras.
+    """Adds ``l2 * sum(w^2)`` over the matrices of the LSTM layers to the loss, without the factor 1/2, as in Keras.
 
-    The loss that is differentiated has it, no reported loss and no metric does; biases and the head cost
+    It is part of the loss that is minimized, and of no reported loss or metric; biases and the head cost
     nothing. At inference nothing is different.
 
     Args:
@@ -20,7 +20,7 @@ class L2(WeightPenalty):
         matrices: Which matrices of the LSTM layers: ``"kernel"``, ``"recurrent_kernel"`` or ``"both"``.
 
     Raises:
-        ValueError: If a setting is none of these.
+        ValueError: If a setting is outside its range.
 
     Reference: Krogh and Hertz 1992, A simple weight decay can improve generalization.
     """

@@ -29,7 +29,7 @@ class MonteCarloDropout(Technique):
         passes: Predictions that are averaged.
 
     Raises:
-        ValueError: If a setting is none of these, or the recipe has plain dropout too.
+        ValueError: If a setting is outside its range, or the recipe has plain dropout too.
 
     Reference: Gal and Ghahramani 2016, arXiv:1506.02142; for recurrent networks arXiv:1512.05287.
     """

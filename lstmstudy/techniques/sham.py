@@ -22,7 +22,7 @@ class Sham(Technique):
         search: Which of the independent searches it belongs to, from 1.
 
     Raises:
-        ValueError: If a setting is none of these.
+        ValueError: If a setting is outside its range.
 
     Reference: Negative controls, as in Lipsitch, Tchetgen Tchetgen and Cohen 2010, Epidemiology 21.
     """

@@ -20,7 +20,7 @@ class Trio(Combination):
         patience: Epochs without improvement until training stops, at least 1.
 
     Raises:
-        ValueError: If a setting is none of these.
+        ValueError: If a setting is outside its range.
 
     Reference: none; a guide's recommendation.
     """

@@ -41,10 +41,10 @@ def _program(recipe: Recipe, info: TaskInfo, n_train: int) -> Program:
 
 
 def train(run: Run, task: Task) -> Outcome:
-    """Train one run to its full length and return its outcome.
+    """Train one run to its full length, or until it diverges, and return its outcome.
 
     Training and evaluation use compiled functions that are shared by all runs of a structure; every
-    variable and stream is put back before, so that nothing depends on what ran earlier.
+    variable and stream is reset first, so that nothing depends on what ran earlier.
 
     Args:
         run: What to train.
@@ -63,7 +63,7 @@ def train(run: Run, task: Task) -> Outcome:
     x_train, y_train = (tf.constant(_padded(array, n_train)) for array in (fold.train.x, fold.train.y))
     n_all = max(sum(len(getattr(each, part).y) for part in PARTS) for each in task.folds)
     x_all = tf.constant(_padded(np.concatenate([part.x for part in parts.values()]), n_all))
-    if program.compiled == 0:
+    if program.compiled == 0:  # compile now, so that the seconds of the record are those of training
         program.start(run.recipe, run.seed)
         program.train_epoch(x_train, y_train, np.zeros(0, np.int32), np.zeros(1))
         program.recompute_statistics(x_train, len(fold.train.y))

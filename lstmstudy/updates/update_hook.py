@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class UpdateHook(keras.layers.Layer):
-    """A regularizer that acts on the weights or their gradients; a subclass in a file of its own for each.
+    """A regularizer that acts on the weights or their gradients. Subclass it, one file for each regularizer.
 
     A method that a subclass does not override changes nothing. One update of a batch is: the loss with
     every `penalty`; its `gradients` through every hook; `before`; the optimizer's step; `after`. At

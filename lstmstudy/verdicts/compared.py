@@ -29,7 +29,7 @@ MARGIN = 0.05  # of no practical difference, as of the claims
 
 def techniques_found(plan: Plan, rows: Sequence[Row], overlap: Mapping[str, float]) -> list[TechniqueFound]:
     """Return every compared technique against its control; of the ways to read, the one that validation chooses."""
-    bench, found = Judgement(overlap), dict[str, tuple[float, TechniqueFound]]()
+    judgement, found = Judgement(overlap), dict[str, tuple[float, TechniqueFound]]()
     for number, arm in enumerate(plan.compared_arms):
         own = contrast_rows(rows, TECHNIQUE, number, DECLARED)
         if arm.technique is None or arm.control is None or not own:
@@ -37,7 +37,7 @@ def techniques_found(plan: Plan, rows: Sequence[Row], overlap: Mapping[str, floa
         words, control = in_words(arm), in_words(arm.control)
         reading = "last" if arm.control.reading == "last" and "last" not in control else None
         contrast = Contrast(arm=words, control=control, expect="lower", control_reading=reading)
-        judged = bench.judged(contrast, MARGIN, own)
+        judged = judgement.judged(contrast, MARGIN, own)
         technique = TechniqueFound(
             arm=words,
             technique=arm.technique.name,

@@ -53,7 +53,7 @@ class Judgement:
     """Tests of contrasts, from rows: what a study's verdicts are made of.
 
     Attributes:
-        overlap: By task, test targets over training targets where training parts of the units overlap.
+        overlap: By task, the ratio of test to training targets, where training parts of the units overlap.
     """
 
     overlap: Mapping[str, float]

@@ -66,9 +66,9 @@ def claims_found(
         rows: The table of units.
         overlap: As in `Judgement`.
     """
-    claims, bench, rows = load_claims(folder), Judgement(overlap), ordered(rows, profile)
+    claims, judgement, rows = load_claims(folder), Judgement(overlap), ordered(rows, profile)
     by_claim = {name: by_contrast(rows, name, DECLARED) for name in claims}
-    tests = {name: bench.contrasts(claim, by_claim[name]) for name, claim in claims.items()}
+    tests = {name: judgement.contrasts(claim, by_claim[name]) for name, claim in claims.items()}
     where = judging_profiles(claims, profile, folder)
     # A claim whose runs are missing stays in the family: what was not seen is no reason to adjust less.
     family = [name for name, (judges, _) in where.items() if judges == profile.name]
@@ -84,7 +84,7 @@ def claims_found(
             if judged
             else _unjudged(name, claims, tests[name], profile, where)
         )
-        changes = variations(bench, name, tests[name], rows, ps, claim=claim) if judged else []
+        changes = variations(judgement, name, tests[name], rows, ps, claim=claim) if judged else []
         secondary = secondary_effects(rows, name)
         found.append(
             ClaimFound(
@@ -158,10 +158,10 @@ def questions(
     folder: Path, rows: Sequence[Row], family: Sequence[str], overlap: Mapping[str, float]
 ) -> list[Question]:
     """Return the claims of the family as the rule sees them, for replays."""
-    claims, bench = load_claims(folder), Judgement(overlap)
+    claims, judgement = load_claims(folder), Judgement(overlap)
     found = []
     for name in family:
-        tests = bench.contrasts(claims[name], by_contrast(rows, name, DECLARED))
+        tests = judgement.contrasts(claims[name], by_contrast(rows, name, DECLARED))
         found.append(
             Question(
                 tuple(each.sample for each in tests),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def variations(
-    bench: Judgement,
+    judgement: Judgement,
     name: str,
     tests: Sequence[Judged],
     rows: Sequence[Row],
@@ -30,7 +30,7 @@ def variations(
     """Return the verdict if one choice were another, for each choice that can be."""
 
     def again(change: str, of: Mapping[int, Sequence[Row]]) -> Iterable[Variation]:
-        varied = bench.contrasts(claim, of)
+        varied = judgement.contrasts(claim, of)
         if len(varied) == len(tests) or (varied and not claim.each_task):
             own = [adjusted(ps, name, each.whole.p) for each in varied]
             yield Variation(change=change, verdict=verdict_of(varied, own))

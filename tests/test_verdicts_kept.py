@@ -12,16 +12,10 @@ from judging import HELPS, PROFILE, TASKS, Made
 from pydantic import ValidationError
 
 from lstmstudy.readings import Validation, read
-from lstmstudy.verdicts import findings as module
+from lstmstudy.verdicts import kept as module
 from lstmstudy.verdicts.document import Findings, RateFound
-from lstmstudy.verdicts.findings import (
-    FINDINGS,
-    SCHEMA,
-    false_rates,
-    found_again,
-    read_findings,
-    study_findings,
-)
+from lstmstudy.verdicts.honesty import false_rates
+from lstmstudy.verdicts.kept import FINDINGS, SCHEMA, read_findings, recomputed, study_findings
 from lstmstudy.verdicts.rows import rounded
 from lstmstudy.verdicts.tables import (
     ARMS,
@@ -76,7 +70,7 @@ def study(tmp_path_factory):
 
 def test_findings_follow_from_the_tables_alone(study):
     """Computed again from what lies in the folder, without a store, they are the same document."""
-    assert found_again(study.plan, study.out) == study.first
+    assert recomputed(study.plan, study.out) == study.first
     assert read_findings(study.out) == study.first
 
 
@@ -148,7 +142,7 @@ def test_what_training_cost_stands_apart(study, tmp_path):
     assert {each["seconds"] for each in cost["runs"].values()} == {1.0}
     assert len(cost["machines"]) == 1
     (tmp_path / "out" / COST).unlink()
-    assert found_again(study.plan, tmp_path / "out") == study.first
+    assert recomputed(study.plan, tmp_path / "out") == study.first
 
 
 def test_every_column_is_described(study):
