@@ -170,7 +170,7 @@ def test_a_damaged_part_is_one_line(tmp_path, data):
 
 
 def test_a_published_study_gives_its_report_without_its_store(tmp_path):
-    """Twice the same bytes, from the parts alone; what is found is what was found, to the digits that are kept."""
+    """From the parts alone; what is found is what was found, to the digits that are kept."""
     study = small(tmp_path / "checkout")
     (study.root / "params" / "full.yaml").write_text(STUDY.replace("units: 6", "units: 2"), encoding="utf-8")
     trained = study.study("report", "--profile", "full", "--only", "01_dropout")
@@ -178,18 +178,10 @@ def test_a_published_study_gives_its_report_without_its_store(tmp_path):
     finished = study.study("publish")
     assert finished.stdout.splitlines()[-1].startswith("published: reports/published/part-01.jsonl.xz, ")
     shutil.rmtree(study.store)
-    folder, pages = study.root / "reports" / "published", []
-    for _ in range(2):
-        for path in [path for path in folder.iterdir() if not path.name.startswith("part-")]:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        built = study.study("report", "--profile", "published")
-        assert "Traceback" not in built.stderr
-        assert not list(study.store.glob("*.npz"))
-        pages.append(
-            [(folder / name).read_bytes() for name in ("report.html", "findings.json", "effects.svg")]
-        )
-    assert pages[0] == pages[1]
-    page = pages[0][0].decode()
+    built = study.study("report", "--profile", "published")
+    assert "Traceback" not in built.stderr
+    assert not list(study.store.glob("*.npz"))
+    page = (study.root / "reports" / "published" / "report.html").read_text(encoding="utf-8")
     assert "make report PROFILE=full" in page  # what leaves the networks behind: here are none
     assert "Beside this report" not in page
     found, known = (
