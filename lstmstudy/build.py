@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lstmstudy.runs import Outcome, Run
     from lstmstudy.store.outcomes import RunStore
     from lstmstudy.verdicts.document import Findings
-    from lstmstudy.workers.outstanding import Missing
+    from lstmstudy.workers.outstanding import RunState
 
 _VANISHED = "vanished from reports/store/, which somebody empties; the same command trains what is missing"
 
@@ -93,8 +93,7 @@ def _build(
     from lstmstudy.about import about_report
     from lstmstudy.findings.advice import in_short
     from lstmstudy.findings.answer import write_picture
-    from lstmstudy.report import LIMIT, build_pages, build_report
-    from lstmstudy.report import findings as said
+    from lstmstudy.report import LIMIT, build_pages, build_report, said
     from lstmstudy.report.markdown import inline_html, plain
     from lstmstudy.verdicts.honesty import false_rates
     from lstmstudy.verdicts.kept import study_findings
@@ -157,8 +156,8 @@ def _build(
 
 
 def _trained(
-    state: Missing, store: RunStore, scheduler: str | None, *, train: bool
-) -> tuple[Missing, list[Failure]]:
+    state: RunState, store: RunStore, scheduler: str | None, *, train: bool
+) -> tuple[RunState, list[Failure]]:
     """Train what is missing, if it is to be, and return what is stored then, and what has no outcome, with the reason."""
     if not train:
         print(f"runs: {len(state.stored)} of {len(state.runs)} are here, and none is trained")

@@ -21,7 +21,7 @@ from lstmstudy.figures.colour import PAPER, PAPER_DARK
 from lstmstudy.figures.tables import Cell
 from lstmstudy.gaps import Gap
 from lstmstudy.paths import ROOT
-from lstmstudy.report import About, Chapter, build_report, findings
+from lstmstudy.report import About, Chapter, build_report, said
 
 EVIL = "<script>alert(1)</script>"
 ALT = 'Test error falls to 1.2 & "stays" there < 2.'
@@ -432,7 +432,7 @@ def test_executed_notebook_reaches_the_report(build):
     notebook = new_notebook(cells=[new_markdown_cell("# Real"), new_code_cell(source)])
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(ROOT)}}).execute()
     page = build(chapters=[Chapter("a", notebook)])
-    assert findings(notebook) == ["It *falls*."]
+    assert said(notebook) == ["It *falls*."]
     assert [picture["alt"] for picture in Page(page).all("img")] == [ALT]
     assert "<p>It <em>falls</em>.</p>" in page
     assert "<caption>Claims</caption>" in page

@@ -9,7 +9,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from lstmstudy.paths import ROOT
-from lstmstudy.report import Chapter, findings
+from lstmstudy.report import Chapter, said
 from lstmstudy.report.chapters import ChapterExporter, chapter_anchors
 
 FINDING = {"lstmstudy": {"finding": True}}
@@ -152,7 +152,7 @@ def test_findings_are_collected():
         new_markdown_cell("prose"),
         code("x", printed("noise"), shown(text_plain="a value"), shown(FINDING, text_plain="Two.")),
     ]
-    assert findings(new_notebook(cells=cells)) == ["One.", "Two."]
+    assert said(new_notebook(cells=cells)) == ["One.", "Two."]
 
 
 def test_chapters_with_one_anchor_are_refused():

@@ -64,7 +64,7 @@ class Section:
     unrun: int
 
 
-def findings(notebook: NotebookNode) -> list[str]:
+def said(notebook: NotebookNode) -> list[str]:
     """Return the sentences that the notebook's cells displayed with ``say``, in order; those of a list apart."""
     return [
         sentence.removeprefix("- ")

@@ -17,6 +17,8 @@ class CellLayerNorm(Normalization):
 
     Training and inference are the same; the cell that is carried on stays as it is.
 
+    In a model of your own it is `lstmstudy.layers.CellLayerNorm`.
+
     Args:
         epsilon: Added to the variance.
 

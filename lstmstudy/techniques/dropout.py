@@ -20,6 +20,8 @@ class Dropout(Technique):
     ``1 - rate``; ``per="step"`` draws anew at every time step, ``per="sequence"`` draws one mask per
     sequence and feature and keeps it over time. At inference nothing is dropped.
 
+    In a model of your own it is `lstmstudy.layers.InputDropout`.
+
     Args:
         rate: Probability of dropping, in [0, 1); 0 is off.
         per: ``"step"`` (Zaremba) or ``"sequence"`` (what ``keras.layers.LSTM(dropout=rate)`` does).

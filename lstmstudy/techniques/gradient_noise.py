@@ -21,6 +21,8 @@ class GradientNoise(Technique):
     In training each entry of each gradient gets noise of variance ``eta / (1 + t)^gamma``, where t counts
     updates from 0, after any clipping. At inference nothing is different.
 
+    In a model of your own it is `lstmstudy.layers.GradientNoise`.
+
     Args:
         eta: Variance at the first update, at least 0; 0 is off.
         gamma: How fast the variance falls, at least 0.

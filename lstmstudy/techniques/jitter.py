@@ -19,6 +19,8 @@ class Jitter(Technique):
     In training each value becomes ``x + N(0, sd^2)``, drawn anew for every batch; a target of forecasting gets
     no noise. At inference nothing is added.
 
+    In a model of your own it is `lstmstudy.layers.Jitter`.
+
     Args:
         sd: Standard deviation of the noise, in standard deviations of the training part; 0 is off.
 

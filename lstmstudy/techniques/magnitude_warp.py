@@ -22,6 +22,8 @@ class MagnitudeWarp(Technique):
     channel, drawn anew for every batch; a target of forecasting counts as the last step. At inference
     nothing is changed.
 
+    In a model of your own it is `lstmstudy.layers.MagnitudeWarp`.
+
     Args:
         sd: Standard deviation of the nodes; 0 is off.
         knots: Nodes between the two ends.

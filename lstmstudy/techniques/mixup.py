@@ -20,6 +20,8 @@ class Mixup(Technique):
     each sample and batch, the larger one for the sample itself, whose length the mixture has. At inference
     nothing is mixed.
 
+    In a model of your own it is `lstmstudy.layers.Mixup`.
+
     Args:
         alpha: Both parameters of the beta distribution; 0 is off.
 

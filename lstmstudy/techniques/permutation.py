@@ -20,6 +20,8 @@ class Permutation(Technique):
     In training the number of segments, from 1 to `segments`, and their order are drawn anew for each sample and
     batch. At inference the order stays as it is. It is for classification only.
 
+    In a model of your own it is `lstmstudy.layers.Permutation`.
+
     Args:
         segments: The largest number of segments; 1 is off.
 

@@ -19,6 +19,8 @@ class RecurrentBatchNorm(BatchStatistics):
     In training it takes mean and variance of the batch, at inference those kept for the step. The gains
     start at .1, and the cell that is carried on stays as it is.
 
+    In a model of your own it is `lstmstudy.layers.RecurrentBatchNorm`.
+
     Args:
         epsilon: Added to the variance.
         statistics: Where those for inference come from: ``"recomputed"`` over the training part in front

@@ -24,6 +24,8 @@ class RecurrentDropout(Technique):
     already holds is never lost. Kept entries are divided by ``1 - rate``. At inference nothing is
     dropped.
 
+    In a model of your own it is `lstmstudy.layers.StateDropout`, or `CandidateDropout` for the third form.
+
     Args:
         rate: Probability of dropping, in [0, 1); 0 is off.
         form: ``"step"``, ``"sequence"`` or ``"candidate"``.

@@ -19,6 +19,8 @@ class Scaling(Technique):
     In training the factor is ``N(1, sd^2)`` for each sample and channel, drawn anew for every batch, and a
     target of forecasting gets that of its window. At inference nothing is scaled.
 
+    In a model of your own it is `lstmstudy.layers.Scaling`.
+
     Args:
         sd: Standard deviation of the factor; 0 is off.
 

@@ -22,6 +22,8 @@ class TimeWarp(Technique):
     anew for every batch; both ends stay where they are, and a target of forecasting counts as the last
     step. At inference nothing is warped.
 
+    In a model of your own it is `lstmstudy.layers.TimeWarp`.
+
     Args:
         sd: Standard deviation of the speed at the nodes; 0 is off.
         knots: Nodes between the two ends.

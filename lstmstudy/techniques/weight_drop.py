@@ -19,6 +19,8 @@ class WeightDrop(Technique):
     In training one mask on the matrix serves all steps and all samples of a batch; kept entries are
     divided by ``1 - rate``. At inference nothing is dropped.
 
+    In a model of your own it is `lstmstudy.layers.WeightDrop`.
+
     Args:
         rate: Probability of dropping, in [0, 1); 0 is off.
 

@@ -21,6 +21,8 @@ class WindowSlicing(Technique):
     In training a share `cut` of the steps is left out at the ends, drawn anew for each sample and batch; a
     target of forecasting counts as the last step. At inference nothing is cut.
 
+    In a model of your own it is `lstmstudy.layers.WindowSlicing`.
+
     Args:
         cut: Share of the steps that is cut away, in [0, 1); 0 is off. The published slice of 90 % is 0.1.
 

@@ -21,6 +21,8 @@ class WindowWarp(Technique):
     In training place and direction are drawn anew for each sample and batch; a target of forecasting counts
     as the last step. At inference nothing is warped.
 
+    In a model of your own it is `lstmstudy.layers.WindowWarp`.
+
     Args:
         ratio: Share of the steps in the window, in [0, 1); 0 is off.
 

@@ -19,6 +19,8 @@ class Zoneout(Technique):
     In training an entry of c keeps its old value with probability `rate_cell` and an entry of h with
     probability `rate_hidden`, anew at every step; at inference the state is the expectation of that.
 
+    In a model of your own it is `lstmstudy.layers.Zoneout`.
+
     Args:
         rate_cell: Probability of keeping an entry of c, in [0, 1].
         rate_hidden: Probability of keeping an entry of h, in [0, 1]; both 0 is off.

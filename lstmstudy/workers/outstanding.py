@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Missing:
-    """Runs of a plan that are not stored.
+class RunState:
+    """Runs of a plan, and which of them are stored.
 
     Attributes:
         runs: All distinct runs, by identity.
@@ -39,12 +39,12 @@ class Missing:
         return [run for identity, run in self.runs.items() if identity not in self.stored]
 
 
-def state_of(runs: dict[str, Run], store: RunStore) -> Missing:
+def state_of(runs: dict[str, Run], store: RunStore) -> RunState:
     """Return some runs, by identity, with those that are stored."""
-    return Missing(runs, store.check(runs))
+    return RunState(runs, store.check(runs))
 
 
-def train_announced(state: Missing, store: RunStore, scheduler: str | None = None) -> list[Failure]:
+def train_announced(state: RunState, store: RunStore, scheduler: str | None = None) -> list[Failure]:
     """Say how much is missing, train it here or on a cluster, saving each outcome as it comes; name what has none."""
     missing = state.missing
     if not missing:
@@ -62,7 +62,7 @@ def train_announced(state: Missing, store: RunStore, scheduler: str | None = Non
     return failures
 
 
-def _changed(missing: list[Run], state: Missing) -> str:
+def _changed(missing: list[Run], state: RunState) -> str:
     """Return what the missing runs belong to, if some others are stored."""
     if not state.stored:
         return ""
