@@ -62,6 +62,10 @@ def test_a_table_becomes_a_profile_that_plans(table):
         (("data.csv", "--name", "a/b"), "The name of a profile"),
         (("data.csv", "--name", "tuned"), "The name of a profile"),
         (("data.csv", "--name", "smoke"), "params/smoke.yaml: the file is there already"),
+        (
+            ("data.csv", "--name", "published"),
+            "`published` is the study whose runs lie in reports/published/",
+        ),
         (("data.csv", "--target", "laod"), "Did you mean `load`"),
         (("--", ""), "DATA=data.csv"),
     ],

@@ -14,7 +14,7 @@ from lstmstudy import paths
 from lstmstudy.data import open_task
 from lstmstudy.data.cache import task_cache
 from lstmstudy.data.own.task import prepare_own
-from lstmstudy.params.profile import Profile, check_profile_name
+from lstmstudy.params.profile import PUBLISHED, Profile, check_profile_name
 from lstmstudy.parsing.strict_yaml import ParamsError, printable, shown
 from lstmstudy.plan import Plan
 from lstmstudy.proposal.measuring import Measured
@@ -139,6 +139,11 @@ def _free(name: str) -> Path:
     """Return the file of a profile that is not there yet."""
     check_profile_name(name)
     path = paths.PARAMS / f"{name}.yaml"
+    if name == PUBLISHED:
+        raise ParamsError(
+            f"`{PUBLISHED}` is the study whose runs lie in {paths.relative(paths.PUBLISHED)}/. Expected another name, such "
+            f"as NAME=mine. Received: NAME={shown(name)}"
+        )
     if path.exists() or path.is_symlink():
         raise ParamsError(
             f"{paths.relative(path)}: the file is there already, and nothing is overwritten. Expected a new name: take "
