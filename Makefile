@@ -1,6 +1,6 @@
 # `make` builds the report. `make help` lists the rest.
 #
-# PROFILE=mine     the study of params/mine.yaml
+# PROFILE=mine     the study of params/mine.yaml; without it that of params/default.yaml
 # ONLY=01_dropout  one chapter
 # SCHEDULER=...    a Dask cluster that trains, such as tcp://127.0.0.1:8786
 # PYTHON=python    an environment that you already have; nothing is created or installed
@@ -28,7 +28,7 @@ export TF_ENABLE_ONEDNN_OPTS := 0
 .NOTPARALLEL:
 .PHONY: report plan new published publish verify export import test wheel api torture bench lab clean forget lock environment help
 
-report: environment  ## Train the missing runs and write reports/<PROFILE>/report.html
+report: environment  ## What `make` does: train what is missing and write reports/<PROFILE>/report.html
 	@"$$PY" -m lstmstudy report --profile="$$PROFILE"$(if $(ONLY), --only="$$ONLY")$(if \
 		$(SCHEDULER), --scheduler="$$SCHEDULER")
 
@@ -69,7 +69,7 @@ api: environment  ## Write the reference of all public names from their docstrin
 		lstmstudy.recipe lstmstudy.study.study lstmstudy.study.ablation lstmstudy.updates lstmstudy.figures lstmstudy.data
 	@echo "reference: reports/api/index.html"
 
-torture: environment  ## Kill, fill, damage and stop a small study, 20 minutes: nothing may be lost
+torture: environment  ## Try that nothing is lost when a build is killed or a disk is full, 20 minutes
 	@"$$PY" tests/torture.py
 
 bench: environment  ## Measure speed against plain Keras and PyTorch, half an hour: reports/bench.md
@@ -78,9 +78,9 @@ bench: environment  ## Measure speed against plain Keras and PyTorch, half an ho
 	@"$$PY" benchmarks/run.py$(if $(BENCH), "$$BENCH")
 
 lab: environment  ## Open the notebooks in JupyterLab
-	"$$PY" -m jupyterlab --ServerApp.ip=127.0.0.1 notebooks/
+	"$$PY" -m jupyterlab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/tutorial.ipynb
 
-clean:  ## Delete everything in reports/ but the trained and the published runs
+clean:  ## Delete everything in reports/ but the trained runs and the published study
 	find reports -mindepth 1 -maxdepth 1 ! -name store ! -name published ! -name .gitkeep -exec rm -rf {} +
 
 forget:  ## Delete the trained runs
@@ -90,8 +90,9 @@ lock:  ## Pin requirements.in in requirements.lock (needs uv)
 	uv pip compile requirements.in --output-file requirements.lock --quiet \
 		--universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-environment:  ## Create .venv from requirements.lock; the others do so when needed
+environment:  ## Create .venv from requirements.lock; other commands do so when needed
 	@sh .ci/environment
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
+	@echo; sed -n -e '/^# [A-Z_]*=/s/^# //p' Makefile

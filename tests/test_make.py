@@ -81,10 +81,12 @@ def stamp(folder):
 
 
 def test_help_lists_every_target_in_a_line(checkout):
-    """Each target has one line of help, and help has no other lines."""
+    """Each target has one line of help, and after an empty line each variable of the head of the Makefile has one."""
     finished = make(checkout, "help")
     assert finished.returncode == 0
-    lines = finished.stdout.splitlines()
+    targets, _, variables = finished.stdout.partition("\n\n")
+    lines = targets.splitlines()
+    assert {line.partition("=")[0] for line in variables.splitlines()} >= {"PROFILE", "ONLY", "PYTHON", "DATA"}
     assert [line.split()[0] for line in lines] == TARGETS
     assert all(len(line.split()) > 3 for line in lines)
     assert "report" in TARGETS
