@@ -86,7 +86,12 @@ def test_help_lists_every_target_in_a_line(checkout):
     assert finished.returncode == 0
     targets, _, variables = finished.stdout.partition("\n\n")
     lines = targets.splitlines()
-    assert {line.partition("=")[0] for line in variables.splitlines()} >= {"PROFILE", "ONLY", "PYTHON", "DATA"}
+    assert {line.partition("=")[0] for line in variables.splitlines()} >= {
+        "PROFILE",
+        "ONLY",
+        "PYTHON",
+        "DATA",
+    }
     assert [line.split()[0] for line in lines] == TARGETS
     assert all(len(line.split()) > 3 for line in lines)
     assert "report" in TARGETS
@@ -309,8 +314,14 @@ def test_the_version_is_the_same_everywhere():
 
 
 def test_continuous_integration_runs_the_command_of_the_readme():
-    """.ci/run ends in the README's test command and in that which tries the wheel, and can be executed."""
+    """.ci/run can be executed, and runs the README's test command, the wheel and the published report."""
     run = paths.ROOT / ".ci" / "run"
     assert os.access(run, os.X_OK)
-    assert run.read_text(encoding="utf-8").splitlines()[-2:] == ["make test", "make wheel"]
+    lines = run.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("make")] == [
+        "make test",
+        "make wheel",
+        "make published",
+    ]
+    assert lines[-1].startswith("git diff --exit-code -- reports/published")
     assert "`make test`" in Path(paths.ROOT / "README.md").read_text(encoding="utf-8")
