@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 CODE = Path(__file__).resolve().parent  # this package
-SHIPPED = (
-    CODE / "shipped"
-)  # in an installed package: params/, notebooks/ and CITATION.cff, for a folder of the user's
+SHIPPED = CODE / "shipped"  # in an installed package: params/ and notebooks/, for a folder of the user's
 INSTALLED = SHIPPED.is_dir()
 
 
@@ -28,7 +26,6 @@ NOTEBOOKS = ROOT / "notebooks"  # sources, without outputs
 REPORTS = ROOT / "reports"  # build products, one folder per profile
 STORE = REPORTS / "store"  # outcomes of runs, shared by all profiles
 PUBLISHED = REPORTS / "published"  # the published study: its runs in small, and its report
-CITATION = (SHIPPED if INSTALLED else ROOT) / "CITATION.cff"
 
 
 def relative(path: Path) -> str:

@@ -101,12 +101,19 @@ def parameters(provenance: dict[str, Any]) -> str:
 
 def citation(provenance: dict[str, Any]) -> str:
     """Return how to cite the report, as BibTeX that says which of its states it is."""
-    about = yaml.safe_load(paths.CITATION.read_text(encoding="utf-8"))
+    about = yaml.safe_load(_citation_file())
     authors = " and ".join(f"{{{author['name']}}}" for author in about["authors"])
     state = f"profile {provenance['profile']['name']}, commit {provenance['commit']}, runs {provenance['runs.csv']}"
     fields = {"title": about["title"], "author": authors, "version": str(about["version"]), "note": state}
     body = "".join(f"  {key:8}= {{{value}}},\n" for key, value in fields.items())
     return f"@software{{lstmstudy,\n{body}}}"
+
+
+def _citation_file() -> str:
+    """Return the text of CITATION.cff: of the checkout, or of the installed package."""
+    if not paths.INSTALLED:
+        return (paths.ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    return importlib.metadata.distribution("lstmstudy").read_text("licenses/CITATION.cff") or ""
 
 
 def _commit() -> str:

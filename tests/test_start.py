@@ -25,7 +25,6 @@ def installed(tmp_path_factory):
     shutil.copytree(paths.CODE, site / "lstmstudy", ignore=ignored)
     for name in ("params", "notebooks"):
         shutil.copytree(paths.ROOT / name, site / "lstmstudy" / "shipped" / name)
-    shutil.copy(paths.ROOT / "CITATION.cff", site / "lstmstudy" / "shipped")
     return site
 
 
