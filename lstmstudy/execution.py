@@ -86,9 +86,12 @@ class Execution:
 
 
 def code_inputs() -> dict[str, str]:
-    """Return the syntax hash of every module that a notebook can reach, by its name."""
+    """Return the syntax hash of every module that a notebook can reach, by its file in the package."""
     names = package_modules(without=_NOT_READ)
-    return {name: code_digest(module_path(name).read_text(encoding="utf-8")) for name in names}
+    return {
+        f"{name.replace('.', '/')}.py": code_digest(module_path(name).read_text(encoding="utf-8"))
+        for name in names
+    }
 
 
 def installed() -> list[str]:

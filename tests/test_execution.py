@@ -86,11 +86,11 @@ def test_code_that_draws_or_trains_counts_and_code_that_builds_does_not():
     """Every module that a notebook can reach is an input, by its path in the checkout."""
     inputs = code_inputs()
     assert {
-        "lstmstudy.study.study",
-        "lstmstudy.figures.curves",
-        "lstmstudy.layers.lstm",
+        "lstmstudy/study/study.py",
+        "lstmstudy/figures/curves.py",
+        "lstmstudy/layers/lstm.py",
     } <= inputs.keys()
-    assert not [name for name in inputs if ".report." in name or name == "lstmstudy.build"]
+    assert not [name for name in inputs if "report/" in name or name == "lstmstudy/build.py"]
     assert len(set(inputs.values())) > len(inputs) / 2
 
 
@@ -106,7 +106,7 @@ def test_comments_in_code_do_not_count_and_code_does(tmp_path, monkeypatch):
         "def f():\n    return 2\n",
     ):
         (package / "made.py").write_text(code, encoding="utf-8")
-        hashes.append(code_inputs()["lstmstudy.made"])
+        hashes.append(code_inputs()["lstmstudy/made.py"])
     assert hashes[0] == hashes[1] != hashes[2]
 
 
