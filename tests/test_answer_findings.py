@@ -15,6 +15,7 @@ from lstmstudy.figures.data import as_csv
 from lstmstudy.findings import advice, answer, forest
 from lstmstudy.findings.advice import in_short
 from lstmstudy.study.ablation import Ablation
+from lstmstudy.verdicts.document import RateFound
 from lstmstudy.verdicts.kept import study_findings
 from lstmstudy.verdicts.rows import rounded
 
@@ -108,6 +109,22 @@ def test_the_answer_names_what_helps_where(made):
     assert "L1" not in forecasting  # it does nothing on Mackey-Glass
     classification = said[said.index("On Digits by rows (classification)") :].partition(". ")[0]
     assert "dropout per step" in classification
+
+
+def test_a_rule_that_fails_its_own_test_is_said_in_the_answer(made):
+    """Where more false verdicts than promised are measured, the reader hears it before any effect; else nothing."""
+    rates = {low: RateFound(share=0.2, low=low, high=0.4) for low in (0.06, 0.04)}
+    said = {
+        low: answer(
+            made.findings.model_copy(
+                update={"calibration": made.findings.calibration.model_copy(update={"sham_alone": rate})}
+            )
+        )
+        for low, rate in rates.items()
+    }
+    assert "**The rule failed its own test**" in said[0.06].partition("lowers the test error")[0]
+    assert "a claim about a sham technique: 20.0 % false verdicts" in said[0.06]
+    assert "failed" not in said[0.04]
 
 
 def test_a_simple_method_that_beats_the_network_is_named(made):

@@ -15,6 +15,7 @@ from lstmstudy.findings.advice import in_short
 from lstmstudy.findings.finding import Finding, begun, between, counted, listed, percent
 from lstmstudy.stats.rule import BY_TASK, CONTRADICTED, NO_DIFFERENCE, OPEN, SUPPORTED
 from lstmstudy.store.atomic import write_whole
+from lstmstudy.verdicts.honesty import false_rates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,8 @@ _BEST = 3  # techniques that the answer names
 def answer(findings: Findings) -> str:
     """Return what the study found, in one paragraph: verdicts, what helps most and where, and the simple methods.
 
-    On data of the user's own it begins with what to use.
+    On data of the user's own it begins with what to use. Where the rule gives more false verdicts than it promises, it
+    says so.
     """
     judged = [claim for claim in findings.claims if claim.judged]
     own = [task.name for task in findings.tasks if task.name not in CATALOG]
@@ -52,6 +54,10 @@ def answer(findings: Findings) -> str:
         words.append(
             f"**This is no evidence.** The profile {findings.profile} has too few units to judge any of the "
             f"{len(findings.claims)} claims."
+        )
+    if rates := false_rates(findings):
+        words.append(
+            f"**The rule failed its own test**, so read small effects as luck: {'; '.join(rates)}; 5 % were promised."
         )
     known = [each for each in findings.techniques if math.isfinite(each.effect.estimate)]
     if judged and known:
