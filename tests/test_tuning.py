@@ -10,7 +10,7 @@ import pytest
 from engine import made_outcome, made_result
 from planning import changed, parameters, plan_of, refusal, task_of
 
-from lstmstudy import build, paths, tuning
+from lstmstudy import paths, tuning
 from lstmstudy import plan as planning
 from lstmstudy.__main__ import main
 from lstmstudy.data import CATALOG
@@ -21,6 +21,7 @@ from lstmstudy.params.tuned import load_tuned
 from lstmstudy.readings import Validation
 from lstmstudy.store.outcomes import RunStore
 from lstmstudy.tuning import FIRST_SEED, plan_searches, score, tune
+from lstmstudy.workers import outstanding
 from lstmstudy.workers.pool import Failure
 
 MINE = """\
@@ -91,7 +92,7 @@ def near(run, target=0.004):
 def trainer(monkeypatch):
     """Return a trainer that the search uses instead of the workers; tasks have no data."""
     made = Trainer(near)
-    monkeypatch.setattr(build, "train_missing", made)
+    monkeypatch.setattr(outstanding, "train_missing", made)
     monkeypatch.setattr(planning, "open_task", task_of)
     return made
 
