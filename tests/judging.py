@@ -20,8 +20,10 @@ from lstmstudy.runs import Outcome
 from lstmstudy.stats import calibration
 from lstmstudy.store.outcomes import MissingRunsError, RunStore
 from lstmstudy.verdicts.bench import Bench
+from lstmstudy.verdicts.contrasts import Judgement
 from lstmstudy.verdicts.findings import _overlap
 from lstmstudy.verdicts.judging import claims_found
+from lstmstudy.verdicts.luck import known_luck
 from lstmstudy.verdicts.rows import TECHNIQUE, unit_rows
 
 TASKS = ("sunspots", "mackey_glass", "digits_rows")
@@ -160,7 +162,8 @@ class Made:
     def found(self, rows=None):
         """Return the claims with their verdicts, by id."""
         rows = self.rows() if rows is None else rows
-        claims = claims_found(self.plan.profile, self.folder, rows, _overlap(self.plan))
+        judgement = Judgement(_overlap(self.plan), known_luck(rows))
+        claims = claims_found(self.plan.profile, self.folder, rows, judgement)
         return {claim.id: claim for claim in claims}
 
     def verdict(self, claim="helps"):

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from lstmstudy.readings import READINGS, Kept, Validation, kept_epochs, read
 from lstmstudy.stats.effects import improvement_share, log_ratio
+from lstmstudy.stats.luck import Luck
 from lstmstudy.stats.rule import BY_TASK, CONTRADICTED, OPEN, SUPPORTED, shown, verdict
 from lstmstudy.stats.sample import Sample
 from lstmstudy.stats.sign_flips import equivalence, holm, sign_flip_p
@@ -21,6 +22,13 @@ from lstmstudy.stats.tested import tested as all_of
 MARGIN = math.log1p(0.05)
 # Of a size that log ratios have; many ties.
 NUMBERS = st.one_of(st.sampled_from([-0.3, -0.05, 0.0, 0.05, 0.3]), st.floats(-3, 3, width=32))
+# Of the search, on some of the tasks.
+LUCK = st.dictionaries(
+    st.sampled_from(["task 0", "task 1"]),
+    st.builds(
+        lambda sd, off: Luck(np.array(sd**2), np.array((off * sd**2) ** 2)), st.floats(0, 1), st.floats(0, 2)
+    ),
+)
 MIRROR = {SUPPORTED: CONTRADICTED, CONTRADICTED: SUPPORTED}
 
 
@@ -40,10 +48,10 @@ def changed(sample, change):
     return Sample(sample.tasks, tuple(change(each) for each in sample.values), sample.folds)
 
 
-def decided(sample, expect="lower"):
-    """Return the verdict on a claim with one contrast."""
-    tests = [all_of(sample.on(task), MARGIN, {}) for task in sample.tasks]
-    whole = all_of(sample, MARGIN, {})
+def decided(sample, expect="lower", luck=None):
+    """Return the verdict on a claim with one contrast, whose arms may have been searched apart."""
+    tests = [all_of(sample.on(task), MARGIN, {}, luck or {}) for task in sample.tasks]
+    whole = all_of(sample, MARGIN, {}, luck or {})
     return verdict([int(shown(evidence(whole, tests, whole.p)))], [expect])
 
 
@@ -80,23 +88,23 @@ def test_equivalence_is_a_share_has_no_side_and_grows_with_the_margin(sample, ma
     assert equivalence(sample, margin * more).p <= found.p
 
 
-@given(samples(fewest=6, most=8, tasks=2))
-def test_arm_and_control_that_change_places_mirror_the_verdict(sample):
+@given(samples(fewest=6, most=8, tasks=2), LUCK)
+def test_arm_and_control_that_change_places_mirror_the_verdict(sample, luck):
     """Supported becomes contradicted and the other way round; the three others stay, and so do they all if the claim turns too."""
-    found, other = decided(sample), changed(sample, np.negative)
-    assert decided(other) == MIRROR.get(found, found)
-    assert decided(other, "higher") == found
+    found, other = decided(sample, luck=luck), changed(sample, np.negative)
+    assert decided(other, luck=luck) == MIRROR.get(found, found)
+    assert decided(other, "higher", luck) == found
 
 
-@given(samples(fewest=6, most=8, tasks=2))
-def test_the_order_of_units_and_tasks_is_no_part_of_a_verdict(sample):
+@given(samples(fewest=6, most=8, tasks=2), LUCK)
+def test_the_order_of_units_and_tasks_is_no_part_of_a_verdict(sample, luck):
     """Tasks and, within folds, units in the reverse order give the same verdict but where an interval decides."""
     turned = Sample(
         sample.tasks[::-1],
         tuple(each[::-1].copy() for each in sample.values[::-1]),
         tuple(each[::-1].copy() for each in sample.folds[::-1]),
     )
-    before, after = decided(sample), decided(turned)
+    before, after = decided(sample, luck=luck), decided(turned, luck=luck)
     if OPEN not in (before, after):  # resamples are other ones: an interval next to 0 may block or not
         assert after == before
 

@@ -17,7 +17,8 @@ from lstmstudy.study.results import COLUMNS
 from lstmstudy.techniques import Dropout, EarlyStopping
 from lstmstudy.techniques.averaging import Averaging
 from lstmstudy.verdicts.bench import Bench
-from lstmstudy.verdicts.rows import DECLARED, TECHNIQUE, unit_rows
+from lstmstudy.verdicts.measures import DECLARED
+from lstmstudy.verdicts.rows import TECHNIQUE, unit_rows
 from lstmstudy.verdicts.tables import run_row
 
 pytest_plugins = ["studying"]

@@ -61,7 +61,7 @@ def question(*contrasts, task="one", fold=0, seeds=None, expected="lower", margi
         samples.append(Sample.of({task: numbers}, {task: [fold] * len(numbers)}))
         keys.append((np.arange(len(numbers)) if seeds is None else np.asarray(seeds),))
     sides = (expected,) * len(samples) if isinstance(expected, str) else expected
-    return Question(tuple(samples), tuple(keys), tuple(sides), (margin,) * len(samples))
+    return Question(tuple(samples), tuple(keys), tuple(sides), (margin,) * len(samples), ({},) * len(samples))
 
 
 def numbers(seed=0, n=8):
@@ -82,15 +82,15 @@ def test_a_replay_reads_what_a_study_reads(few, monkeypatch, sizes):
     rng = np.random.default_rng(1)
     values = rng.normal(-0.05, 0.1, size=(5, sum(sizes)))
     folds = [np.arange(size) % 3 for size in sizes]
-    found = replayed(values, folds, MARGIN, "bootstrap")
+    found = replayed(values, folds, [None] * len(sizes), MARGIN, "bootstrap")
     for place, row in enumerate(values):
         parts = np.split(row, np.cumsum(sizes)[:-1])
         sample = Sample.of(
             {str(k): part for k, part in enumerate(parts)},
             {str(k): where.tolist() for k, where in enumerate(folds)},
         )
-        whole = judged(sample, MARGIN, {})
-        tasks = [judged(sample.on(task), MARGIN, {}) for task in sample.tasks]
+        whole = judged(sample, MARGIN, {}, {})
+        tasks = [judged(sample.on(task), MARGIN, {}, {}) for task in sample.tasks]
         assert found.estimate[place] == pytest.approx(whole.estimate)
         assert found.p[place] == pytest.approx(whole.p, abs=0.01)
         assert found.p_equivalence[place] == pytest.approx(whole.p_equivalence, abs=0.01)
@@ -105,7 +105,7 @@ def test_intervals_are_drawn_where_they_may_decide(few):
     """A replay whose p leaves every side open has no intervals; all others have theirs."""
     few()
     values = np.random.default_rng(2).normal(-0.06, 0.1, size=(300, 12))
-    found = replayed(values, [np.arange(6) % 2, np.arange(6) % 2], MARGIN, "test")
+    found = replayed(values, [np.arange(6) % 2, np.arange(6) % 2], [None, None], MARGIN, "test")
     sure = found.p < ALPHA
     assert 20 < sure.sum() < 280
     assert np.isfinite(found.task_lows[:, sure]).all()
@@ -142,7 +142,11 @@ def test_a_family_of_claims_keeps_its_rate_under_random_signs(few):
             for _ in range(contrasts)
         ]
         return Question(
-            tuple(samples), (tuple(seeds),) * contrasts, ("lower",) * contrasts, (SLIGHT,) * contrasts
+            tuple(samples),
+            (tuple(seeds),) * contrasts,
+            ("lower",) * contrasts,
+            (SLIGHT,) * contrasts,
+            ({},) * contrasts,
         )
 
     family = [claim("abc", 1, 9), claim("ab", 2, 12), claim("c", 1, 12), claim("a", 1, 18), claim("bc", 1, 7)]
@@ -223,7 +227,7 @@ def test_a_replay_has_the_numbers_observed(few, monkeypatch):
         {"second": numbers(1, 3), "first": numbers(2, 7)}, {"second": [2, 0, 1], "first": [1, 0] * 3 + [2]}
     )
     seeds = np.array([9, 3, 4]), np.array([5, 4, 9, 1, 0, 2, 7])
-    sign_flip_rate([Question((sample,), (seeds,), ("lower",), (SLIGHT,))])
+    sign_flip_rate([Question((sample,), (seeds,), ("lower",), (SLIGHT,), ({},))])
     values, folds = seen[0]
     assert [len(each) for each in folds] == [3, 7]
     for own, where, observed, their in zip(
@@ -277,7 +281,7 @@ def marked(arms=4, units=8, tasks=2):
 def test_a_pair_is_two_arms_on_the_same_units(units):
     """On each task all numbers of a replay are of one pair of arms that differ, no unit twice, with its fold."""
     pool, wanted = marked(), units or 8
-    values, folds = pool.pairs(300, generator(0, "test"), units)
+    values, folds, _ = pool.pairs(300, generator(0, "test"), units)
     assert values.shape == (300, 2 * wanted)
     for place, (task, own) in enumerate(zip(pool.errors, np.split(values, 2, axis=1), strict=True)):
         places = np.floor(np.log10(abs(own))).astype(int)
@@ -293,7 +297,7 @@ def test_a_pair_is_two_arms_on_the_same_units(units):
 def test_more_units_than_there_are_come_from_more_pairs(units):
     """Each next pair has all its units or what is left, none twice, and arms of its own."""
     pool = marked()
-    values, folds = pool.pairs(200, generator(0, "test"), units)
+    values, folds, _ = pool.pairs(200, generator(0, "test"), units)
     assert values.shape == (200, 2 * units)
     for place, (task, own) in enumerate(zip(pool.errors, np.split(values, 2, axis=1), strict=True)):
         places = np.floor(np.log10(abs(own))).astype(int)
@@ -311,7 +315,7 @@ def test_all_pairs_of_arms_are_as_likely_and_tasks_draw_apart():
     rng = np.random.default_rng(5)
     arms = {task: rng.normal(size=(3, 1)) for task in ("one", "two")}
     pool = Pool(arms, {task: np.zeros(1, dtype=int) for task in arms})
-    values, _ = pool.pairs(18_000, generator(0, "test"))
+    values, *_ = pool.pairs(18_000, generator(0, "test"))
     counts = []
     for (one, other), (left, right) in itertools.product(itertools.permutations(range(3), 2), repeat=2):
         asked = arms["one"][one, 0] - arms["one"][other, 0], arms["two"][left, 0] - arms["two"][right, 0]
@@ -323,7 +327,7 @@ def test_all_pairs_of_arms_are_as_likely_and_tasks_draw_apart():
 def test_an_arm_that_is_there_twice_is_never_compared_with_itself():
     """In a resample the copies of an arm are one arm."""
     rows = np.random.default_rng(6).normal(size=(2, 5))
-    values, _ = table(rows[0], rows[1], rows[0], rows[0]).pairs(400, generator(0, "test"))
+    values, *_ = table(rows[0], rows[1], rows[0], rows[0]).pairs(400, generator(0, "test"))
     apart = sorted(rows[0] - rows[1])
     assert {tuple(sorted(each)) for each in values} == {tuple(apart), tuple(sorted(rows[1] - rows[0]))}
 
@@ -514,7 +518,7 @@ def test_a_resample_without_any_unit_of_a_claim_finds_nothing_there():
 def test_a_replay_gives_a_task_with_few_units_no_interval():
     """As in a study: below six units of a task no interval of its own can stand against a verdict."""
     values = np.concatenate([np.full(8, -0.6) - 0.01 * np.arange(8), [0.05, 0.051, 0.052, 0.053]])
-    found = replayed(values[None], [np.zeros(8, int), np.zeros(4, int)], np.log(1.05), "here")
+    found = replayed(values[None], [np.zeros(8, int), np.zeros(4, int)], [None, None], np.log(1.05), "here")
     assert np.isnan(found.task_lows[1]).all()
     assert np.isfinite(found.task_lows[0]).all()
 
@@ -522,7 +526,7 @@ def test_a_replay_gives_a_task_with_few_units_no_interval():
 def test_arms_without_any_difference_have_differences_of_zero():
     """Arms that are equal in every unit are told apart by nothing; a single arm is refused."""
     table = np.zeros((3, 8))
-    values, _ = Pool({"a": table}, {"a": np.zeros(8, int)}).pairs(5, np.random.default_rng(0))
+    values, *_ = Pool({"a": table}, {"a": np.zeros(8, int)}).pairs(5, np.random.default_rng(0))
     assert not values.any()
     with pytest.raises(ValueError, match=r"at least two arms on every task.*Received: arms=\{'a': 1\}"):
         Pool({"a": table[:1]}, {"a": np.zeros(8, int)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import math
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from judging import FALLING, HELPS, PROFILE, Made
 from matplotlib import pyplot as plt
 
 from lstmstudy.claims.table import load_claims
+from lstmstudy.data import CATALOG
 from lstmstudy.findings import (
     calibration,
     chapter_verdicts,
@@ -165,6 +167,11 @@ def test_the_rule_is_told_with_rates_and_power(made):
         )
     assert "Of 8 sham techniques against the baseline" in finding.sentence
     assert "5 % with 12 units" in finding.sentence
+    for each in found.luck:
+        assert f"{100 * math.expm1(each.sd):.1f} % on {CATALOG[each.task].title}" in finding.sentence
+    without = found.model_copy(update={"luck": ()})
+    unknown = calibration(made.findings.model_copy(update={"calibration": without})).sentence
+    assert "too few sham techniques are here to measure it" in unknown
     rates, power = finding.figure.axes
     assert len(rates.get_yticks()) == 3
     assert power.get_ylim() == (0, 100)

@@ -181,7 +181,7 @@ def test_findings_are_kept_until_something_changes(study, tmp_path, monkeypatch)
 def test_the_document_is_checked_and_describes_itself(study):
     """It says its version, refuses a field that nobody knows, and its schema describes every field of a claim."""
     content = json.loads((study.out / FINDINGS).read_text())
-    assert content["version"] == 1
+    assert content["version"] == 2
     with pytest.raises(ValidationError):
         Findings.model_validate({**content, "surprise": 1})
     schema = json.loads((study.out / SCHEMA).read_text())
@@ -228,6 +228,8 @@ def test_the_rule_is_measured_with_the_runs_of_the_study(study):
     assert found.sham_arms == 9
     assert [sham.arm for sham in found.shams] == [f"sham search={number}" for number in range(1, 9)]
     assert {each.planted for each in found.power} == {1.05, 1.1}
+    assert [(each.task, each.arms) for each in found.luck] == [(task, 9) for task in TASKS]
+    assert all(each.sd >= 0 for each in found.luck)
     for rate in (found.sign_flips, found.sham_alone, found.sham_family):
         assert 0 <= rate.low <= rate.high <= 1
 
@@ -240,6 +242,7 @@ def test_without_sham_techniques_only_random_signs_measure_the_rule(tmp_path):
     ).calibration
     assert found.sign_flips is not None
     assert (found.sham_alone, found.sham_family, found.sham_arms, found.power) == (None, None, 0, ())
+    assert found.luck == ()
 
 
 @pytest.mark.parametrize(("low", "dishonest"), [(0.051, True), (0.05, False), (0.01, False)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from lstmstudy.figures import panels, style, table
@@ -200,8 +201,7 @@ def calibration(findings: Findings) -> Finding | str:
     if found.shams:
         sentence += (
             f" Of {counted(len(found.shams), 'sham technique')} against the baseline, each by itself, "
-            f"{len(shams)} would have had a verdict. What its search chose by luck, such as the learning rate, is "
-            "common to all units of an arm, and no interval covers it."
+            f"{len(shams)} would have had a verdict. {_luck(findings)}"
         )
     if powers:
         sentence += f" Planted effects that are found: {listed(powers)}."
@@ -210,6 +210,24 @@ def calibration(findings: Findings) -> Finding | str:
     if found.sham_alone is not None:
         title += f", techniques that do nothing {100 * found.sham_alone.share:.0f} % (a claim by itself)"
     return Finding(figure, alt, f"{title}; 5 % are promised", sentence)
+
+
+def _luck(findings: Findings) -> str:
+    """Return how far searches alone set arms apart, or that nobody knows."""
+    found, titles = findings.calibration.luck, _titles(findings)
+    if not found:
+        return (
+            "What its search chose by luck, such as the learning rate, is common to all units of an arm; too few sham "
+            "techniques are here to measure it, and no interval covers it."
+        )
+    sizes = listed(
+        [f"{100 * math.expm1(each.sd):.1f} % on {titles.get(each.task, each.task)}" for each in found]
+    )
+    return (
+        "What its search chose by luck, such as the learning rate, is common to all units of an arm. Between "
+        f"{found[0].arms} arms that do nothing it makes errors differ by a standard deviation of {sizes}. Tests and "
+        "intervals of arms that were searched apart have it in them; sham techniques are judged by what the others show."
+    )
 
 
 def _share(rate: RateFound) -> Share:

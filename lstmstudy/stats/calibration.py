@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lstmstudy.stats.luck import student
 from lstmstudy.stats.rule import (
     BY_TASK,
     CONTRADICTED,
@@ -23,10 +24,11 @@ from lstmstudy.stats.sign_flips import ALPHA, holm, two_sided, within
 from lstmstudy.streams import generator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
+    from lstmstudy.stats.luck import Luck, Student
     from lstmstudy.stats.pool import Pool
     from lstmstudy.stats.sample import Sample
 
@@ -57,43 +59,67 @@ class Question:
         seeds: For each contrast and task, the seed of each unit: which numbers belong to one unit.
         expected: The side that the claim gives each contrast.
         margins: Of no practical difference, for each contrast.
+        luck: For each contrast, by task, the luck of the search that it is judged by.
     """
 
     samples: tuple[Sample, ...]
     seeds: tuple[tuple[npt.NDArray[np.int64], ...], ...]
     expected: tuple[Expected, ...]
     margins: tuple[float, ...]
+    luck: tuple[Mapping[str, Luck], ...]
 
 
 def replayed(
-    values: npt.NDArray[np.float64], folds: Sequence[npt.NDArray[np.int64]], margin: float, role: str
+    values: npt.NDArray[np.float64],
+    folds: Sequence[npt.NDArray[np.int64]],
+    luck: Sequence[Luck | None],
+    margin: float,
+    role: str,
 ) -> Evidence:
     """Return what the rule reads of many samples of one shape; the p is not adjusted.
 
     Args:
         values: The numbers, (n_samples, n_units), task after task.
         folds: Of each task, the fold of each unit.
+        luck: Of each task, the luck of the search in its numbers: one, or one for each sample; None if there is none.
         margin: Of no practical difference.
         role: Names the random stream of the resampling.
     """
     sizes = [len(each) for each in folds]
     weights = np.concatenate([np.full(size, 1 / size / len(sizes)) for size in sizes])
-    p = two_sided(values * weights, FLIPS)
-    ends = np.cumsum(sizes)
+    p, p_equivalence = two_sided(values * weights, FLIPS), within(values, weights, margin, FLIPS)
+    parts = np.split(values, np.cumsum(sizes)[:-1], axis=1)
+    if any(each is not None for each in luck) and min(sizes) > 1:
+        whole = _with_luck(parts, luck)
+        p, p_equivalence = np.maximum(p, whole.p()), np.maximum(p_equivalence, whole.p_equivalence(margin))
+    sure = p < ALPHA  # elsewhere the interval decides nothing
     estimates, ps, lows, highs = [], [], [], []
-    for task, (size, stop, where) in enumerate(zip(sizes, ends, folds, strict=True)):
-        own = values[:, stop - size : stop]
+    for task, (own, where, its) in enumerate(zip(parts, folds, luck, strict=True)):
         estimates.append(own.mean(axis=1))
-        ps.append(two_sided(own / size, FLIPS))
+        ps.append(two_sided(own / len(where), FLIPS))
         low, high = np.full((2, len(values)), np.nan)
-        sure = p < ALPHA  # elsewhere the interval decides nothing
-        if sure.any() and size >= FEWEST:
+        if sure.any() and len(where) >= FEWEST:
             means = resampled(where, RESAMPLES, 0, f"{role}/{task}") @ own[sure].T
             low[sure], high[sure] = np.quantile(means, [0.025, 0.975], axis=0)
+        if its is not None and len(where) > 1:
+            lucky = _with_luck([own], [its])
+            ps[-1] = np.maximum(ps[-1], lucky.p())
+            reach = lucky.reach(1 - ALPHA / 2)
+            low, high = np.minimum(low, lucky.mean - reach), np.maximum(high, lucky.mean + reach)  # NaN stays
         lows.append(low)
         highs.append(high)
     by_task = (np.array(each) for each in (estimates, ps, lows, highs))
-    return Evidence(values @ weights, p, within(values, weights, margin, FLIPS), *by_task)
+    return Evidence(values @ weights, p, p_equivalence, *by_task)
+
+
+def _with_luck(parts: Sequence[npt.NDArray[np.float64]], luck: Sequence[Luck | None]) -> Student:
+    """Return the tests of many samples with the luck of the search in them, from the numbers of each task."""
+    return student(
+        np.array([each.mean(axis=1) for each in parts]),
+        np.array([each.var(axis=1, ddof=1) for each in parts]),
+        [each.shape[1] for each in parts],
+        luck,
+    )
 
 
 def sign_flip_rate(questions: Sequence[Question]) -> Rate:
@@ -140,7 +166,8 @@ def _flipped_share(
     found = []
     for question in questions:
         each = []
-        for keys, sample, margin in zip(_keys(question), question.samples, question.margins, strict=True):
+        contrasts = (_keys(question), question.samples, question.margins, question.luck)
+        for keys, sample, margin, luck in zip(*contrasts, strict=True):
             place = {key: position for position, key in enumerate(keys)}
             taken = [position for position, key in enumerate(units) if key in place]
             rows = np.array([place[units[position]] for position in taken])
@@ -151,9 +178,11 @@ def _flipped_share(
             order = np.argsort(task_of, kind="stable")
             rows, columns = rows[order], np.array(taken)[order]
             where = np.concatenate(sample.folds)[rows]
-            folds = [where[task_of[order] == task] for task in np.unique(task_of)]
+            there = np.unique(task_of)
+            folds = [where[task_of[order] == task] for task in there]
+            its = [luck.get(sample.tasks[task]) for task in there]
             values = signs[:, columns] * sample.flat[rows]
-            each.append(replayed(values, folds, margin, "calibration/signs"))
+            each.append(replayed(values, folds, its, margin, "calibration/signs"))
         found.append((question, each))
     return float(_family(found).any(axis=0).mean())
 
@@ -200,8 +229,7 @@ def sham_rates(pool: Pool, claims: int, margin: float) -> ShamRates:
 
     def shares(some: Pool, replays: int) -> tuple[float, float]:
         families = max(replays // claims, 20)
-        values, folds = some.pairs(families * claims, rng)
-        found = replayed(values, folds, margin, "calibration/sham")
+        found = replayed(*some.pairs(families * claims, rng), margin, "calibration/sham")
         alone = _false([shown(found)], ["lower"]).mean()
         adjusted = holm(found.p.reshape(claims, families)).ravel()
         family = _false([shown(found._replace(p=adjusted))], ["lower"]).reshape(claims, families)
@@ -239,8 +267,10 @@ def power(pool: Pool, claims: int, margin: float) -> list[Power]:
     rng = generator(0, "calibration/power")
 
     def shares(some: Pool, planted: float, units: int, replays: int) -> tuple[float, float]:
-        values, folds = some.pairs(replays, rng, units)
-        found = replayed(values - math.log(planted), folds, margin, "calibration/power")
+        pairs = some.pairs(replays, rng, units)
+        found = replayed(
+            pairs.values - math.log(planted), pairs.folds, pairs.luck, margin, "calibration/power"
+        )
         adjusted = found._replace(p=np.minimum(found.p * claims, 1))
         return float(np.mean(shown(found) == LOWER)), float(np.mean(shown(adjusted) == LOWER))
 

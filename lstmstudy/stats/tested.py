@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lstmstudy.stats.luck import student
 from lstmstudy.stats.rule import Evidence
 from lstmstudy.stats.sample import Sample, bootstrap_interval
-from lstmstudy.stats.sign_flips import ALPHA, equivalence, sign_flip_p
+from lstmstudy.stats.sign_flips import ALPHA, Equivalence, equivalence, sign_flip_p
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from lstmstudy.stats.luck import Luck, Student
 
 _SIGNS = 5  # units in all, of which the signs can give a one-sided p below .05
 POWER = 0.8  # with which so many units would show that there is no practical difference
@@ -23,12 +26,17 @@ POWER = 0.8  # with which so many units would show that there is no practical di
 class Tested:
     """One contrast, tested.
 
+    Units are tested by their signs, and intervals resample them. Where each arm had a search of its own, a t-test whose
+    variance has the luck of the search in it must agree: the larger p counts, and the wider end of each interval.
+
     Attributes:
         n: Units of each task.
         estimate: Mean over tasks of the mean over units.
-        low: Lower end of its 95 % bootstrap interval, not adjusted; NaN with too few units.
+        luck: Standard deviation that the luck of two searches gives the estimate; NaN where there is none in it, or none
+            is known.
+        low: Lower end of its 95 % interval, not adjusted; NaN with too few units.
         high: Upper end.
-        p: Two-sided sign-flip test, not adjusted.
+        p: Two-sided, not adjusted.
         p_equivalence: Larger p of the two one-sided tests against the margin.
         smallest_margin: The smallest margin within which these numbers show no difference; may be infinite.
         units_needed: Units of each task with which the margin would be shown if nothing differs; may be infinite.
@@ -41,6 +49,7 @@ class Tested:
 
     n: tuple[int, ...]
     estimate: float
+    luck: float
     low: float
     high: float
     p: float
@@ -54,32 +63,60 @@ class Tested:
     p_corrected: float
 
 
-def tested(sample: Sample, margin: float, overlap: Mapping[str, float]) -> Tested:
+def tested(sample: Sample, margin: float, overlap: Mapping[str, float], luck: Mapping[str, Luck]) -> Tested:
     """Return one contrast, tested.
 
     Args:
         sample: Its numbers.
         margin: Of no practical difference.
         overlap: By task, test targets over training targets where training parts of the units overlap.
+        luck: By task, where arm and control were searched apart and the luck of that is known.
     """
     from scipy.stats import trim_mean  # takes a second to load
 
     better = [np.where(each == 0, 0.5, each < 0) for each in sample.values]
     share = Sample(sample.tasks, tuple(each.astype(np.float64) for each in better), sample.folds)
-    same = equivalence(sample, margin)
+    low, high = bootstrap_interval(sample)
+    p, same = sign_flip_p(sample), equivalence(sample, margin)
+    known = {task: luck[task] for task in sample.tasks if task in luck}
+    added = math.nan
+    if known and sample.fewest > 1:  # by their signs, fewer show nothing anyway
+        lucky = _with_luck(sample, known)
+        added = math.sqrt(_luck_of_mean(sample, known))
+        p = max(p, float(lucky.p()))
+        widest = abs(sample.estimate) + float(lucky.reach(1 - ALPHA))
+        same = Equivalence(max(same.p, float(lucky.p_equivalence(margin))), max(same.margin, widest))
+        reach = float(lucky.reach(1 - ALPHA / 2))
+        low, high = min(low, sample.estimate - reach), max(high, sample.estimate + reach)  # NaN stays
     return Tested(
         tuple(len(each) for each in sample.values),
         sample.estimate,
-        *bootstrap_interval(sample),
-        sign_flip_p(sample),
+        added,
+        low,
+        high,
+        p,
         same.p,
         same.margin,
-        units_needed(sample, margin),
+        units_needed(sample, margin, known),
         share.estimate,
         *bootstrap_interval(share),
         float(trim_mean(sample.flat, 0.25)),
         corrected_p(sample, overlap),
     )
+
+
+def _with_luck(sample: Sample, luck: Mapping[str, Luck]) -> Student:
+    return student(
+        np.array([each.mean() for each in sample.values]),
+        np.array([each.var(ddof=1) for each in sample.values]),
+        [len(each) for each in sample.values],
+        [luck.get(task) for task in sample.tasks],
+    )
+
+
+def _luck_of_mean(sample: Sample, luck: Mapping[str, Luck]) -> float:
+    """Return the variance that luck gives a mean over tasks."""
+    return float(sum(each.variance for each in luck.values())) / len(sample.tasks) ** 2
 
 
 def evidence(whole: Tested, tasks: list[Tested], p: float) -> Evidence:
@@ -95,10 +132,11 @@ def evidence(whole: Tested, tasks: list[Tested], p: float) -> Evidence:
     return Evidence(np.array(whole.estimate), np.array(p), np.array(whole.p_equivalence), *by_task)
 
 
-def units_needed(sample: Sample, margin: float) -> float:
+def units_needed(sample: Sample, margin: float, luck: Mapping[str, Luck]) -> float:
     """Return how many units each task would need to show, 4 times in 5, that nothing differs by the margin.
 
-    By the normal approximation, from the spread of these numbers; infinite where it is unknown.
+    By the normal approximation, from the spread of these numbers; infinite where it is unknown, and where the luck of
+    the search alone is too much, which no unit lessens.
     """
     from scipy.stats import norm
 
@@ -106,8 +144,11 @@ def units_needed(sample: Sample, margin: float) -> float:
         return math.inf
     spread = sum(each.var(ddof=1) for each in sample.values) / len(sample.values) ** 2
     reach = norm.ppf(1 - ALPHA) + norm.ppf((1 + POWER) / 2)
+    room = (margin / reach) ** 2 - _luck_of_mean(sample, luck)
+    if room <= 0:
+        return math.inf
     least = math.ceil(_SIGNS / len(sample.values))
-    return float(max(math.ceil(spread * (reach / margin) ** 2), least))
+    return float(max(math.ceil(spread / room), least))
 
 
 def corrected_p(sample: Sample, overlap: Mapping[str, float]) -> float:

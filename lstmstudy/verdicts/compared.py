@@ -10,26 +10,29 @@ import numpy as np
 from lstmstudy.claims.table import Contrast
 from lstmstudy.params.grids import load_technique
 from lstmstudy.plan import COMPARISON
-from lstmstudy.stats.sign_flips import ALPHA, equivalence
-from lstmstudy.stats.tested import Tested, tested
-from lstmstudy.verdicts.contrasts import Judgement, contrast_found, finite_or_none, sample_of
+from lstmstudy.stats.sign_flips import ALPHA
+from lstmstudy.verdicts.contrasts import contrast_found, finite_or_none, sample_of
 from lstmstudy.verdicts.document import Advice, ArmCost, TaskEffect, TechniqueFound
-from lstmstudy.verdicts.rows import DECLARED, TECHNIQUE, VALIDATION, contrast_rows
+from lstmstudy.verdicts.measures import DECLARED, VALIDATION
+from lstmstudy.verdicts.rows import TECHNIQUE, contrast_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from lstmstudy.arms import Arm
     from lstmstudy.plan import Plan
+    from lstmstudy.stats.tested import Tested
+    from lstmstudy.verdicts.contrasts import Judgement
     from lstmstudy.verdicts.rows import Row
     from lstmstudy.verdicts.tables import Tables
 
 MARGIN = 0.05  # of no practical difference, as of the claims
+_AGAINST = Contrast(arm="one arm", control="another", expect="lower")  # in the test error
 
 
-def techniques_found(plan: Plan, rows: Sequence[Row], overlap: Mapping[str, float]) -> list[TechniqueFound]:
+def techniques_found(plan: Plan, rows: Sequence[Row], judgement: Judgement) -> list[TechniqueFound]:
     """Return every compared technique against its control; of the ways to read, the one that validation chooses."""
-    judgement, found = Judgement(overlap), dict[str, tuple[float, TechniqueFound]]()
+    found = dict[str, tuple[float, TechniqueFound]]()
     for number, arm in enumerate(plan.compared_arms):
         own = contrast_rows(rows, TECHNIQUE, number, DECLARED)
         if arm.technique is None or arm.control is None or not own:
@@ -64,7 +67,7 @@ def _on_validation(rows: Sequence[Row], number: int, task: str | None = None) ->
 
 
 def advice_found(
-    plan: Plan, rows: Sequence[Row], costs: Sequence[ArmCost], overlap: Mapping[str, float]
+    plan: Plan, rows: Sequence[Row], costs: Sequence[ArmCost], judgement: Judgement
 ) -> list[Advice]:
     """Return what to use on each task: what has the lowest validation error, techniques and the baseline alike.
 
@@ -87,13 +90,13 @@ def advice_found(
         helps = ranks[best] < 0
         chosen = tests[best] if helps else ()
         arm = arms[best] if helps else plan.tuned_baseline
-        apart = tested(sample_of(tests[best]), float(np.log1p(MARGIN)), overlap)
+        apart = judgement.judged(_AGAINST, MARGIN, tests[best]).whole
         same = [
             (cost.get(arms[number].name, np.inf), in_words(arms[number]))
             for number in ranks
-            if (number != best or not helps) and _same(tests[number], chosen)
+            if (number != best or not helps) and _same(tests[number], chosen, judgement)
         ]
-        if helps and _same(chosen, ()):
+        if helps and _same(chosen, (), judgement):
             same.append((1.0, in_words(plan.tuned_baseline)))  # costs are told in those of the baseline
         technique = arm.technique
         errors = [row.arm if helps else row.control for row in tests[best]]
@@ -117,17 +120,23 @@ def _on_task(rows: Sequence[Row], number: int, task: str) -> list[Row]:
     return [row for row in contrast_rows(rows, TECHNIQUE, number, DECLARED) if row.task == task]
 
 
-def _same(arm: Sequence[Row], other: Sequence[Row]) -> bool:
+def _same(arm: Sequence[Row], other: Sequence[Row], judgement: Judgement) -> bool:
     """Whether an arm is shown to lie within the margin of another, or of the baseline if there is none, unit by unit."""
-    known = {(row.fold, row.seed): row.number for row in other}
+    known = {(row.fold, row.seed): row for row in other}
     rows = [
-        replace(row, number=row.number - known.get((row.fold, row.seed), 0.0))
+        _less(row, known[row.fold, row.seed]) if other else row
         for row in arm
         if not other or (row.fold, row.seed) in known
     ]
     if not rows:
         return False
-    return equivalence(sample_of(rows), float(np.log1p(MARGIN))).p < ALPHA
+    return judgement.judged(_AGAINST, MARGIN, rows).whole.p_equivalence < ALPHA
+
+
+def _less(row: Row, other: Row) -> Row:
+    """Return an arm against another, from the rows of both against the baseline."""
+    apart = row.searched_apart or other.searched_apart
+    return replace(row, number=row.number - other.number, searched_apart=apart)
 
 
 def _task_effect(task: str, rows: Sequence[Row], tests: Tested) -> TaskEffect:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from lstmstudy.claims.table import Claim, Contrast
+    from lstmstudy.stats.luck import Luck
+    from lstmstudy.verdicts.luck import KnownLuck
     from lstmstudy.verdicts.rows import Row
 
 SHOWN = {
@@ -32,7 +34,7 @@ SHOWN = {
 
 @dataclass(frozen=True)
 class Judged:
-    """One contrast as it is judged: its rows, its tests over all tasks and on each.
+    """One contrast as it is judged: its rows, its tests over all tasks and on each, and the luck that is in them.
 
     A contrast that must hold on every task is one of these for each task.
     """
@@ -42,6 +44,12 @@ class Judged:
     sample: Sample
     whole: Tested
     tasks: tuple[Tested, ...]
+    luck: Mapping[str, Luck]
+
+    @property
+    def lacks_luck(self) -> bool:
+        """Whether its arms were searched apart on a task, and how much luck that is in this quantity is not known."""
+        return any(row.searched_apart and row.task not in self.luck for row in self.rows)
 
     def shows(self, p: float) -> int:
         """Return what it shows, the p being adjusted."""
@@ -54,16 +62,19 @@ class Judgement:
 
     Attributes:
         overlap: By task, the ratio of test to training targets, where training parts of the units overlap.
+        luck: Of the search.
     """
 
     overlap: Mapping[str, float]
+    luck: KnownLuck
 
     def judged(self, contrast: Contrast, margin: float, rows: Sequence[Row]) -> Judged:
         """Return one contrast, tested."""
         sample, bound = sample_of(rows), bound_of(margin, rows[0].scale)
-        tasks = tuple(tested(sample.on(task), bound, self.overlap) for task in sample.tasks)
-        whole = tasks[0] if len(tasks) == 1 else tested(sample, bound, self.overlap)
-        return Judged(contrast, tuple(rows), sample, whole, tasks)
+        luck = self.luck.on(contrast, rows)
+        tasks = tuple(tested(sample.on(task), bound, self.overlap, luck) for task in sample.tasks)
+        whole = tasks[0] if len(tasks) == 1 else tested(sample, bound, self.overlap, luck)
+        return Judged(contrast, tuple(rows), sample, whole, tasks, luck)
 
     def contrasts(self, claim: Claim, rows: Mapping[int, Sequence[Row]]) -> list[Judged]:
         """Return the contrasts of a claim, tested: all of them, or none if one has no rows."""

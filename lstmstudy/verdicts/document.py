@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lstmstudy.verdicts.views import claim_html, claim_text, findings_html, findings_text
 
-VERSION = 1
+VERSION = 2
 # Beside the verdicts of the rule, in lstmstudy/stats/rule.py:
 DESCRIBED, ELSEWHERE = "described, not judged", "judged in"
 NOWHERE, MISSING = "judged in no profile", "runs are missing"
@@ -32,10 +32,10 @@ class TaskEffect(_Part):
     n: int = Field(description="units")
     estimate: float = Field(description="mean over units, on the scale of the contrast")
     low: _Number = Field(
-        description="lower end of the 95 % bootstrap interval over folds, then seeds; not adjusted"
+        description="lower end of the 95 % interval over folds, seeds and the luck of the search; not adjusted"
     )
     high: _Number = Field(description="upper end")
-    p: float = Field(description="two-sided sign-flip test, not adjusted")
+    p: float = Field(description="two-sided, as of the contrast, not adjusted")
     improvement: float = Field(description="share of units below 0, ties counted half")
     failed: int = Field(description="units in which a run diverged")
 
@@ -53,9 +53,17 @@ class ContrastFound(_Part):
         description="lower, higher, no practical difference, depends on the task, or inconclusive"
     )
     estimate: float = Field(description="mean over tasks of the mean over units")
-    low: _Number = Field(description="lower end of its 95 % bootstrap interval; not adjusted")
+    luck: _Number = Field(
+        description="standard deviation that the luck of two searches gives it; None where there is none, or none known"
+    )
+    low: _Number = Field(
+        description="lower end of its 95 % interval: of the bootstrap, or with the luck of the search where that is wider; "
+        "not adjusted"
+    )
     high: _Number = Field(description="upper end")
-    p: float = Field(description="two-sided sign-flip test, not adjusted")
+    p: float = Field(
+        description="two-sided: of the sign-flip test over units, or of the t-test with luck where that is larger; not adjusted"
+    )
     p_equivalence: float = Field(description="larger p of two one-sided tests against the margin")
     smallest_margin: _Number = Field(description="the least margin within which no difference is shown")
     units_needed: _Number = Field(
@@ -105,7 +113,9 @@ class ClaimFound(_Part):
     contrasts: tuple[ContrastFound, ...] = Field(description="all of them must hold")
     secondary: tuple[Secondary, ...] = Field(description="the first contrast in the secondary metrics")
     robustness: tuple[Variation, ...] = Field(description="the verdict if one choice were another")
-    marks: tuple[str, ...] = Field(description="metric-dependent, reading-dependent")
+    marks: tuple[str, ...] = Field(
+        description="metric-dependent, reading-dependent, blind to the luck of the search"
+    )
 
     def __repr__(self) -> str:
         return claim_text(self)
@@ -161,10 +171,21 @@ class PowerFound(_Part):
     family: RateFound = Field(description="by the first of a family, whose p is adjusted for all")
 
 
+class LuckFound(_Part):
+    """How far the search alone sets two arms apart on a task, from arms that do nothing."""
+
+    task: str
+    sd: float = Field(description="standard deviation that two searches give the log ratio of test errors")
+    arms: int = Field(description="that do nothing, the baseline among them")
+
+
 class Calibration(_Part):
     """How honest the rule is."""
 
     claims: int = Field(description="size of the family")
+    luck: tuple[LuckFound, ...] = Field(
+        description="of the search, in the test error, by task; none where too few sham techniques tell it"
+    )
     sign_flips: RateFound | None = Field(description="family-wise rate of false verdicts under random signs")
     sham_alone: RateFound | None = Field(
         description="rate of false verdicts of a claim about a sham technique"

@@ -8,10 +8,11 @@ import numpy as np
 
 from lstmstudy.plan import COMPARISON
 from lstmstudy.verdicts.compared import advice_found, costs_found, finite_mean, techniques_found
-from lstmstudy.verdicts.contrasts import finite_or_none
+from lstmstudy.verdicts.contrasts import Judgement, finite_or_none
 from lstmstudy.verdicts.document import Findings, RunCount, TaskFacts
 from lstmstudy.verdicts.honesty import calibration_found
 from lstmstudy.verdicts.judging import claims_found, ordered
+from lstmstudy.verdicts.luck import known_luck
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,9 @@ def findings_of(plan: Plan, tables: Tables, problems: Sequence[str]) -> Findings
         tables: Every number that a finding rests on.
         problems: What could not be measured, one line each.
     """
-    overlap, rows = _overlap(plan), ordered(tables.units, plan.profile)
-    claims = claims_found(plan.profile, plan.folder, rows, overlap)
+    rows = ordered(tables.units, plan.profile)
+    judgement = Judgement(_overlap(plan), known_luck(rows))
+    claims = claims_found(plan.profile, plan.folder, rows, judgement)
     family = [claim.id for claim in claims if claim.judged]
     costs = costs_found(tables, plan.tuned_baseline.name)
     return Findings(
@@ -38,14 +40,14 @@ def findings_of(plan: Plan, tables: Tables, problems: Sequence[str]) -> Findings
         tuned=plan.tuned_notes,
         tasks=tuple(_facts(plan, tables, name) for name in plan.profile.tasks),
         claims=tuple(claims),
-        techniques=tuple(techniques_found(plan, rows, overlap)),
-        advice=tuple(advice_found(plan, rows, costs, overlap)),
+        techniques=tuple(techniques_found(plan, rows, judgement)),
+        advice=tuple(advice_found(plan, rows, costs, judgement)),
         runs=RunCount(
             planned=len(plan.all_runs),
             stored=len(tables.runs),
             diverged=sum(bool(row["diverged"]) for row in tables.runs),
         ),
-        calibration=calibration_found(plan, rows, family, overlap),
+        calibration=calibration_found(plan, rows, family, judgement),
         arms=tuple(costs),
         problems=tuple(problems),
     )

@@ -14,7 +14,6 @@ from lstmstudy.params.profile import load_profile, profile_names
 from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.stats.calibration import Question
 from lstmstudy.verdicts.contrasts import (
-    Judgement,
     adjusted,
     bound_of,
     by_contrast,
@@ -22,8 +21,9 @@ from lstmstudy.verdicts.contrasts import (
     verdict_of,
 )
 from lstmstudy.verdicts.document import DESCRIBED, ELSEWHERE, MISSING, NOWHERE, ClaimFound
+from lstmstudy.verdicts.measures import DECLARED
 from lstmstudy.verdicts.robustness import marks, secondary_effects, variations
-from lstmstudy.verdicts.rows import DECLARED, rounded
+from lstmstudy.verdicts.rows import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from lstmstudy.claims.table import Claim
     from lstmstudy.params.profile import Profile
-    from lstmstudy.verdicts.contrasts import Judged
+    from lstmstudy.verdicts.contrasts import Judged, Judgement
     from lstmstudy.verdicts.rows import Row
 
 
@@ -53,7 +53,7 @@ def ordered(rows: Sequence[Row], profile: Profile) -> list[Row]:
 
 
 def claims_found(
-    profile: Profile, folder: Path, rows: Sequence[Row], overlap: Mapping[str, float]
+    profile: Profile, folder: Path, rows: Sequence[Row], judgement: Judgement
 ) -> list[ClaimFound]:
     """Return every claim with its verdict, or with the profile that judges it.
 
@@ -64,9 +64,9 @@ def claims_found(
         profile: What was trained.
         folder: Where the parameters lie.
         rows: The table of units.
-        overlap: As in `Judgement`.
+        judgement: Tests contrasts.
     """
-    claims, judgement, rows = load_claims(folder), Judgement(overlap), ordered(rows, profile)
+    claims, rows = load_claims(folder), ordered(rows, profile)
     by_claim = {name: by_contrast(rows, name, DECLARED) for name in claims}
     tests = {name: judgement.contrasts(claim, by_claim[name]) for name, claim in claims.items()}
     where = judging_profiles(claims, profile, folder)
@@ -104,7 +104,9 @@ def claims_found(
                 ),
                 secondary=tuple(secondary),
                 robustness=tuple(changes),
-                marks=tuple(marks(verdict, tests[name], secondary, changes)),
+                marks=tuple(marks(verdict, tests[name], secondary, changes, judgement.luck))
+                if judged
+                else (),
             )
         )
     return found
@@ -155,10 +157,10 @@ def judging_profiles(claims: dict[str, Claim], profile: Profile, folder: Path) -
 
 
 def questions(
-    folder: Path, rows: Sequence[Row], family: Sequence[str], overlap: Mapping[str, float]
+    folder: Path, rows: Sequence[Row], family: Sequence[str], judgement: Judgement
 ) -> list[Question]:
     """Return the claims of the family as the rule sees them, for replays."""
-    claims, judgement = load_claims(folder), Judgement(overlap)
+    claims = load_claims(folder)
     found = []
     for name in family:
         tests = judgement.contrasts(claims[name], by_contrast(rows, name, DECLARED))
@@ -174,6 +176,7 @@ def questions(
                 ),
                 tuple(each.contrast.expect for each in tests),
                 tuple(bound_of(claims[name].margin, each.rows[0].scale) for each in tests),
+                tuple(each.luck for each in tests),
             )
         )
     return found

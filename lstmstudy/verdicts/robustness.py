@@ -8,13 +8,15 @@ from lstmstudy.stats import rule
 from lstmstudy.stats.sample import bootstrap_interval
 from lstmstudy.verdicts.contrasts import adjusted, by_contrast, finite_or_none, sample_of, verdict_of
 from lstmstudy.verdicts.document import Secondary, Variation
-from lstmstudy.verdicts.rows import DECLARED, LAST, SECONDARY, contrast_rows, rounded
+from lstmstudy.verdicts.measures import DECLARED, LAST, SECONDARY
+from lstmstudy.verdicts.rows import contrast_rows, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from lstmstudy.claims.table import Claim
     from lstmstudy.verdicts.contrasts import Judged, Judgement
+    from lstmstudy.verdicts.luck import KnownLuck
     from lstmstudy.verdicts.rows import Row
 
 
@@ -72,9 +74,13 @@ def secondary_effects(rows: Sequence[Row], claim: str) -> list[Secondary]:
 
 
 def marks(
-    verdict: str, tests: Sequence[Judged], secondary: Sequence[Secondary], variations: Sequence[Variation]
+    verdict: str,
+    tests: Sequence[Judged],
+    secondary: Sequence[Secondary],
+    variations: Sequence[Variation],
+    luck: KnownLuck,
 ) -> Iterable[str]:
-    """Return on which of our choices a verdict hangs."""
+    """Return on which of our choices a verdict hangs, and whether it lacks the luck that others of the study have in them."""
     if verdict in (rule.SUPPORTED, rule.CONTRADICTED):
         lower = tests[0].whole.estimate < 0
         against = (
@@ -85,3 +91,5 @@ def marks(
             yield "metric-dependent"
     if any(each.change == "read at the last epoch" and each.verdict != verdict for each in variations):
         yield "reading-dependent"
+    if luck and any(each.lacks_luck for each in tests):
+        yield "blind to the luck of the search"

@@ -9,13 +9,15 @@ import numpy as np
 
 from lstmstudy.arms import BASELINE
 from lstmstudy.claims.arms import trained_units
-from lstmstudy.claims.table import EQUAL_COMPUTE, Contrast, load_claims
+from lstmstudy.claims.table import Contrast, load_claims
 from lstmstudy.params.search import rounded as significant
 from lstmstudy.runs import short
 from lstmstudy.stats.effects import log_ratio
+from lstmstudy.stats.luck import FEWEST
 from lstmstudy.store.outcomes import MissingRunsError
 from lstmstudy.study.ablation import ALL_TASKS
 from lstmstudy.verdicts.bench import Bench, measured
+from lstmstudy.verdicts.measures import DECLARED, LAST, SECONDARY, VALIDATION, measures_of, views_of
 from lstmstudy.verdicts.quantities import QUANTITIES, error_on_test
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 SHAM = "sham"  # stands for a claim in the rows of techniques that do nothing
 TECHNIQUE = "technique"  # ... and in those of all others against their controls
 DIGITS = 6  # significant ones of every number that a report is drawn from
-DECLARED, LAST, SECONDARY, VALIDATION = "declared", "last", "secondary", "validation"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Row:
         contrast: Place of the contrast in the claim, from 0.
         view: ``"declared"``, or how else the contrast is looked at: ``"last"`` reads both arms at the last
             epoch, ``"secondary"`` takes the secondary metric, ``"validation"`` the validation part,
-            ``"width 64"`` other networks.
+            ``"width 64"`` other networks; of a technique that does nothing, another measure than the test error.
         task: Name of the task, or ``"all tasks"``.
         fold: Fold of the unit.
         seed: Its seed.
@@ -49,6 +50,7 @@ class Row:
         number: Their log ratio or difference, as `scale` says.
         scale: ``"log ratio"`` or ``"difference"``.
         failed: Whether a run of the unit diverged.
+        searched_apart: Whether arm and control have learning rates of different searches: then the luck of both is in it.
         arm_runs: Identities of the arm's runs, shortened, apart by a space; none where many runs make a number.
         control_runs: The same of the control.
     """
@@ -64,6 +66,7 @@ class Row:
     number: float
     scale: Literal["log ratio", "difference"]
     failed: bool
+    searched_apart: bool
     arm_runs: str
     control_runs: str
 
@@ -99,15 +102,19 @@ def _claim_parts(bench: Bench) -> Iterator[tuple[str, Iterator[Row]]]:
             if not trained_units(place.plan.profile, claims, name, place.plan.folder):
                 continue
             for number, contrast in enumerate(claim.contrasts):
-                for view in (declared, *(_views(contrast) if place is bench else ())):
+                for view in (declared, *(views_of(contrast) if place is bench else ())):
                     words = f"{name}, {contrast.arm} against {contrast.control}, {view}"
                     yield words, _rows(place, name, number, contrast, view)
 
 
 def _sham_parts(bench: Bench) -> Iterator[tuple[str, Iterator[Row]]]:
-    """Return the rows of each technique that does nothing, with its name."""
-    for number, contrast in enumerate(sham_contrasts(bench.plan)):
+    """Return the rows of each technique that does nothing, in every measure whose luck is wanted, with its name."""
+    shams = sham_contrasts(bench.plan)
+    measures = measures_of(bench.plan) if len(shams) + 1 >= FEWEST else ()
+    for number, contrast in enumerate(shams):
         yield contrast.arm, _rows(bench, SHAM, number, contrast, DECLARED)
+        for each in measures:
+            yield f"{contrast.arm}, {each.view}", _rows(bench, SHAM, number, each.of(contrast), each.view)
 
 
 def _technique_parts(bench: Bench) -> Iterator[tuple[str, Iterator[Row]]]:
@@ -129,9 +136,20 @@ def _technique_rows(bench: Bench, number: int, arm: Arm, task: str) -> Iterator[
         found = measured(ablation, task, [arm, control], *errors)
         for fold, seed, own, other, failed in _units(found):
             apart = rounded(float(log_ratio(np.array(own), np.array(other))))
-            runs = [_named(bench, each, units[fold, seed]) for each in (arm, control)]
             yield Row(
-                TECHNIQUE, number, view, task, fold, seed, own, other, apart, "log ratio", failed, *runs
+                TECHNIQUE,
+                number,
+                view,
+                task,
+                fold,
+                seed,
+                own,
+                other,
+                apart,
+                "log ratio",
+                failed,
+                _searched_apart(arm, control, task),
+                *(_named(bench, each, units[fold, seed]) for each in (arm, control)),
             )
 
 
@@ -139,14 +157,6 @@ def sham_contrasts(plan: Plan) -> list[Contrast]:
     """Return each technique that does nothing against the baseline, as a claim would have it."""
     keys = plan.tuned_arms(SHAM) if SHAM in plan.profile.techniques else ()
     return [Contrast(arm=key, control=BASELINE, expect="lower") for key in keys]
-
-
-def _views(contrast: Contrast) -> Iterator[str]:
-    """Return how else a contrast can be looked at: test errors have another reading and another metric."""
-    if contrast.quantity == "test error" and contrast.beyond is None:
-        yield SECONDARY
-        if contrast.control != EQUAL_COMPUTE and "last" not in (contrast.reading, contrast.control_reading):
-            yield LAST
 
 
 def _rows(bench: Bench, claim: str, number: int, contrast: Contrast, view: str) -> Iterator[Row]:
@@ -165,6 +175,7 @@ def _rows(bench: Bench, claim: str, number: int, contrast: Contrast, view: str) 
         else:
             found = quantity.measure(bench, seen, task)
         runs = _runs(bench, seen, task)
+        lucky = task != ALL_TASKS and _searched_apart(*bench.pair(seen, task), task)
         for fold, seed, own, other, failed in _units(found):
             apart = float(log_ratio(np.array(own), np.array(other))) if scale == "log ratio" else own - other
             yield Row(
@@ -179,8 +190,15 @@ def _rows(bench: Bench, claim: str, number: int, contrast: Contrast, view: str) 
                 rounded(apart),
                 scale,
                 failed,
+                lucky,
                 *runs.get((fold, seed), ("", "")),
             )
+
+
+def _searched_apart(arm: Arm, control: Arm, task: str) -> bool:
+    """Whether the models of two arms learn at different rates on a task: each was chosen by a search of its own."""
+    one, other = ({recipe.learning_rate for recipe in each.on(task)} for each in (arm, control))
+    return one != other
 
 
 def _units(measured: Measured) -> Iterator[tuple[int, int, float, float, bool]]:

@@ -38,11 +38,13 @@ COLUMNS = {
     UNITS: {
         "claim, contrast": "id of the claim, and place of the contrast in it; technique: one that is compared on every "
         "task, against its control; sham: one that does nothing",
-        "view": "declared, last, secondary, validation, or width <n>: how the contrast is looked at",
+        "view": "declared, last, secondary, validation, or width <n>: how the contrast is looked at; of a sham also "
+        "another quantity than the test error",
         "task, fold, seed": "the unit",
         "arm, control": "the quantity of both",
         "number, scale": "their log ratio or difference, as scale says",
         "failed": "whether a run of the unit diverged",
+        "searched_apart": "whether arm and control have learning rates of different searches",
         "arm_runs, control_runs": "the runs behind them, where one unit's runs make the number",
     },
     RUNS: {

@@ -53,5 +53,7 @@ def verdict_lines(findings: Findings) -> list[str]:
     widths = [max(len(row[place]) for row in rows) for place in range(3)]
     lines = ["  ".join([*(row[k].ljust(widths[k]) for k in range(3)), row[3]]) for row in rows]
     if any(claim.marks for claim in findings.claims):
-        lines.append("* hangs on the metric or on the reading: the report says how")
+        lines.append(
+            "* hangs on the metric or the reading, or lacks the luck of the search: the report says which"
+        )
     return lines
