@@ -123,7 +123,7 @@ class ProfileArms:
         technique = self._settings(name, entry, fitting[0]) if fitting else lowest
         return replace(
             self.tuned_baseline,
-            name=f"{search_title(technique, entry)}, tuned",
+            name=f"{search_title(name, entry)}, tuned",
             reading=technique.reading,
             technique=technique,
             control=self.tuned_baseline,

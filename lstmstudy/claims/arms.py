@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lstmstudy.arms import BASELINE
 from lstmstudy.claims.table import BEST_SINGLE, EQUAL_COMPUTE, NO_ARMS, SAME_RATE, load_claims
 from lstmstudy.params.grids import load_technique, search_title
-from lstmstudy.params.search import FIRST_SEED, ends, entry_key
+from lstmstudy.params.search import FIRST_SEED, entry_key
 from lstmstudy.techniques import TECHNIQUES
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def in_words(arm: str, folder: Path) -> str:
     keys = searched(arm, folder)
     for entry in load_technique(name, folder).tuned:
         if entry_key(name, entry) in keys[:1]:
-            return search_title(TECHNIQUES[name](**ends(entry)[0]), entry)
+            return search_title(name, entry)
     return TECHNIQUES[name].title
 
 

@@ -51,9 +51,11 @@ def load_technique(name: str, folder: Path = paths.PARAMS) -> TechniqueParams:
     return params
 
 
-def search_title(technique: Technique, entry: Entry) -> str:
-    """Return a technique as a search names it: with its variant, where the search has fixed settings."""
-    return f"{technique.title} {technique.variant if fixed(entry) else ''}".strip()
+def search_title(name: str, entry: Entry) -> str:
+    """Return a technique as a search names it: with its variant, where fixed settings and none that is drawn make it."""
+    variants = {TECHNIQUES[name](**settings).variant for settings in ends(entry)}
+    variant = variants.pop() if fixed(entry) and len(variants) == 1 else ""
+    return f"{TECHNIQUES[name].title} {variant}".strip()
 
 
 def technique_grid(
