@@ -26,7 +26,9 @@ NUMBERS = st.one_of(st.sampled_from([-0.3, -0.05, 0.0, 0.05, 0.3]), st.floats(-3
 LUCK = st.dictionaries(
     st.sampled_from(["task 0", "task 1"]),
     st.builds(
-        lambda sd, off: Luck(np.array(sd**2), np.array((off * sd**2) ** 2)), st.floats(0, 1), st.floats(0, 2)
+        lambda sd, off: Luck(*(np.array(each) for each in (sd**2, (off * sd**2) ** 2, 1.5 * sd**2, 8.0))),
+        st.floats(0, 1),
+        st.floats(0, 2),
     ),
 )
 MIRROR = {SUPPORTED: CONTRADICTED, CONTRADICTED: SUPPORTED}

@@ -1,4 +1,4 @@
-"""The size of an arm's effect: paired log ratios of test errors, with a bootstrap interval."""
+"""The size of an arm's effect: paired log ratios of test errors, with an interval."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Effect:
         task: Name of the task, or ``"all tasks"``.
         log_ratios: ``ln(error of the arm / error of the control)``, (n_units,); negative is better.
         estimate: Equal-weight mean over tasks of the mean over units.
-        low: Lower end of its 95 % bootstrap interval; NaN with too few units.
+        low: Lower end of its 95 % interval; NaN with too few units.
         high: Upper end.
         improvement: Share of units in which the arm is better, ties counted half.
     """

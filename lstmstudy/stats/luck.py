@@ -24,10 +24,14 @@ class Luck(NamedTuple):
     Attributes:
         variance: Added to that of a mean over units, however many; in squared units of the numbers.
         error: Variance of this estimate.
+        least: Variance of the difference of two arms that do nothing, their units among it.
+        freedom: Degrees of freedom of that.
     """
 
     variance: npt.NDArray[np.float64]
     error: npt.NDArray[np.float64]
+    least: npt.NDArray[np.float64]
+    freedom: npt.NDArray[np.float64]
 
 
 class Student(NamedTuple):
@@ -88,7 +92,8 @@ def luck_between(numbers: npt.NDArray[np.float64]) -> Luck:
     between, within = arms - 1, (arms - 1) * (units - 1)
     whole, explained = means.var(ddof=1), (rest**2).sum() / within / units
     error = 8 * (whole**2 / between + explained**2 / within)
-    return Luck(np.array(2 * max(whole - explained, 0.0)), np.array(error))
+    found = 2 * max(whole - explained, 0.0), error, 2 * whole, between
+    return Luck(*(np.array(each, dtype=np.float64) for each in found))
 
 
 def luck_beside(numbers: npt.NDArray[np.float64]) -> Luck:
@@ -98,14 +103,12 @@ def luck_beside(numbers: npt.NDArray[np.float64]) -> Luck:
         numbers: As `luck_between`; at least four arms.
     """
     arms = np.arange(len(numbers))
+    own = np.zeros(len(Luck._fields))  # of an arm with itself, which is no pair
     found = [
-        [luck_between(numbers[(arms != one) & (arms != other)]) if one != other else _NONE for other in arms]
+        [luck_between(numbers[(arms != one) & (arms != other)]) if one != other else own for other in arms]
         for one in arms
     ]
-    return Luck(*np.moveaxis(np.array(found), -1, 0))
-
-
-_NONE = Luck(np.array(0.0), np.array(0.0))
+    return Luck(*np.moveaxis(np.array(found, dtype=np.float64), -1, 0))
 
 
 def student(
@@ -116,7 +119,9 @@ def student(
 ) -> Student:
     """Return the mean over tasks with the standard error that units and the luck of the search give it.
 
-    Degrees of freedom are those of Satterthwaite, from the errors of all estimated variances.
+    The variance on a task is that of the mean over units and luck together, and never below that between two arms that
+    do nothing. Degrees of freedom are those of Satterthwaite; as they may vanish where one estimate is taken off another,
+    they are at least the fewer of those of units and of arms.
 
     Args:
         means: Of each task, (n_tasks, ...).
@@ -127,15 +132,15 @@ def student(
     Reference: Satterthwaite 1946, An approximate distribution of estimates of variance components, Biometrics
     Bulletin 2.
     """
-    tasks = len(sizes)
-    n = np.array(sizes).reshape(-1, *[1] * (variances.ndim - 1))
-    of_units = variances / n
-    known = [each if each is not None else _NONE for each in luck]
-    added, errors = (
-        np.array([np.broadcast_to(each, variances.shape[1:]) for each in column])
-        for column in zip(*known, strict=True)
-    )
-    whole = (of_units + added).sum(axis=0) / tasks**2
-    error = (2 * of_units**2 / (n - 1) + errors).sum(axis=0) / tasks**4
+    parts, errors = [], []
+    for variance, n, its in zip(variances, sizes, luck, strict=True):
+        of_units = variance / n
+        whole, error = of_units, 2 * of_units**2 / (n - 1)
+        if its is not None:
+            whole = np.maximum(of_units + its.variance, its.least)
+            error = np.minimum(error + its.error, 2 * whole**2 / np.minimum(its.freedom, n - 1))
+        parts.append(whole)
+        errors.append(error)
+    whole, error = np.sum(parts, axis=0) / len(sizes) ** 2, np.sum(errors, axis=0) / len(sizes) ** 4
     freedom = np.divide(2 * whole**2, error, out=np.full_like(error, np.inf), where=error > 0)
     return Student(means.mean(axis=0), np.sqrt(whole), freedom)

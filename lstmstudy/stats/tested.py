@@ -76,28 +76,21 @@ def tested(sample: Sample, margin: float, overlap: Mapping[str, float], luck: Ma
 
     better = [np.where(each == 0, 0.5, each < 0) for each in sample.values]
     share = Sample(sample.tasks, tuple(each.astype(np.float64) for each in better), sample.folds)
-    low, high = bootstrap_interval(sample)
-    p, same = sign_flip_p(sample), equivalence(sample, margin)
-    known = {task: luck[task] for task in sample.tasks if task in luck}
-    added = math.nan
-    if known and sample.fewest > 1:  # by their signs, fewer show nothing anyway
-        lucky = _with_luck(sample, known)
-        added = math.sqrt(_luck_of_mean(sample, known))
+    p, same, added = sign_flip_p(sample), equivalence(sample, margin), math.nan
+    if lucky := _with_luck(sample, luck):
+        added = math.sqrt(_luck_of_mean(sample, luck))
         p = max(p, float(lucky.p()))
         widest = abs(sample.estimate) + float(lucky.reach(1 - ALPHA))
         same = Equivalence(max(same.p, float(lucky.p_equivalence(margin))), max(same.margin, widest))
-        reach = float(lucky.reach(1 - ALPHA / 2))
-        low, high = min(low, sample.estimate - reach), max(high, sample.estimate + reach)  # NaN stays
     return Tested(
         tuple(len(each) for each in sample.values),
         sample.estimate,
         added,
-        low,
-        high,
+        *interval(sample, luck),
         p,
         same.p,
         same.margin,
-        units_needed(sample, margin, known),
+        units_needed(sample, margin, luck),
         share.estimate,
         *bootstrap_interval(share),
         float(trim_mean(sample.flat, 0.25)),
@@ -105,7 +98,26 @@ def tested(sample: Sample, margin: float, overlap: Mapping[str, float], luck: Ma
     )
 
 
-def _with_luck(sample: Sample, luck: Mapping[str, Luck]) -> Student:
+def interval(sample: Sample, luck: Mapping[str, Luck]) -> tuple[float, float]:
+    """Return the 95 % interval of a sample's estimate; NaN with fewer than six units on a task.
+
+    Each end is that of the bootstrap, or that of the t-test with luck where it is wider.
+
+    Args:
+        sample: The numbers.
+        luck: As `tested`.
+    """
+    low, high = bootstrap_interval(sample)
+    if lucky := _with_luck(sample, luck):
+        reach = float(lucky.reach(1 - ALPHA / 2))
+        low, high = min(low, sample.estimate - reach), max(high, sample.estimate + reach)  # NaN stays
+    return low, high
+
+
+def _with_luck(sample: Sample, luck: Mapping[str, Luck]) -> Student | None:
+    """Return the tests with luck; None without luck, and where a single unit shows nothing anyway."""
+    if sample.fewest < 2 or not any(task in luck for task in sample.tasks):
+        return None
     return student(
         np.array([each.mean() for each in sample.values]),
         np.array([each.var(ddof=1) for each in sample.values]),
@@ -116,7 +128,7 @@ def _with_luck(sample: Sample, luck: Mapping[str, Luck]) -> Student:
 
 def _luck_of_mean(sample: Sample, luck: Mapping[str, Luck]) -> float:
     """Return the variance that luck gives a mean over tasks."""
-    return float(sum(each.variance for each in luck.values())) / len(sample.tasks) ** 2
+    return float(sum(luck[task].variance for task in sample.tasks if task in luck)) / len(sample.tasks) ** 2
 
 
 def evidence(whole: Tested, tasks: list[Tested], p: float) -> Evidence:

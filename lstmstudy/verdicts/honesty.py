@@ -80,7 +80,7 @@ def _rate(rate: Rate) -> RateFound:
 
 def _judged_by_others(judgement: Judgement, beside: Mapping[str, Luck], arm: int) -> Judgement:
     """Return what judges an arm that does nothing against the baseline, which is the first of them."""
-    luck = {task: Luck(each.variance[0, arm], each.error[0, arm]) for task, each in beside.items()}
+    luck = {task: Luck(*(column[0, arm] for column in each)) for task, each in beside.items()}
     return replace(judgement, luck=KnownLuck({DECLARED: luck}))
 
 
