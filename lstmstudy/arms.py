@@ -53,6 +53,11 @@ class Arm:
         recipe = dict(self.recipes).get(task, self.recipe)
         return (self.technique.members(recipe) if self.technique is not None else ()) or (recipe,)
 
+    def searched_apart(self, other: Arm, task: str) -> bool:
+        """Whether the models of two arms learn at different rates on a task: each was chosen by a search of its own."""
+        rates = [{recipe.learning_rate for recipe in each.on(task)} for each in (self, other)]
+        return rates[0] != rates[1]
+
     def unfit(self, info: TaskInfo) -> str:
         """Return why the arm makes no sense on a task, or ""."""
         techniques = [

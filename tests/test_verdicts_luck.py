@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -11,10 +12,19 @@ from judging import PROFILE, TASKS, Made
 
 from lstmstudy.claims.table import load_claims
 from lstmstudy.params.tuned import Tuned, load_tuned, save_tuned
-from lstmstudy.stats.luck import luck_between
-from lstmstudy.verdicts.luck import alike, known_luck
+from lstmstudy.stats.calibration import Rate, ShamRates
+from lstmstudy.stats.luck import luck_beside, luck_between
+from lstmstudy.study.ablation import Ablation
+from lstmstudy.study.luck import search_luck
+from lstmstudy.study.study import Study
+from lstmstudy.verdicts import honesty
+from lstmstudy.verdicts.bench import Bench
+from lstmstudy.verdicts.compared import _same, advice_found
+from lstmstudy.verdicts.contrasts import Judgement
+from lstmstudy.verdicts.judging import ordered
+from lstmstudy.verdicts.luck import KnownLuck, alike, known_luck
 from lstmstudy.verdicts.measures import DECLARED, LAST
-from lstmstudy.verdicts.rows import SHAM
+from lstmstudy.verdicts.rows import SHAM, TECHNIQUE, unit_rows
 
 pytest_plugins = ["judging"]
 pytestmark = pytest.mark.usefixtures("quick")
@@ -42,6 +52,8 @@ agree:
   contrasts:
     - {quantity: spread, arm: l2, control: baseline, expect: lower}
 """
+RATE = Rate(0.02, 0.0, 0.04)
+RATES = {"sign_flip_rate": RATE, "sham_rates": ShamRates(RATE, RATE)}
 LUCK = 0.12  # standard deviation of an arm's luck on a task
 
 
@@ -79,7 +91,8 @@ def study(folder, *, apart=True, profile=WITH_SHAM, effect=-0.1):
 def apart(tmp_path_factory):
     """Return a study whose arms were searched apart, with its table of units."""
     made = study(tmp_path_factory.mktemp("apart"))
-    made.table = made.rows()
+    made.table, _ = unit_rows(Bench(made.plan, made.outcome))
+    made.judgement = Judgement({}, known_luck(made.table))
     return made
 
 
@@ -178,3 +191,89 @@ def test_units_that_a_sham_lacks_count_in_none(apart):
     rows = [row for row in apart.table if row != first]
     assert alike(rows)[first.task].numbers.shape == (9, 11)
     assert known_luck(rows).by_view[DECLARED].keys() == set(TASKS)
+
+
+@pytest.fixture(scope="module")
+def told(apart):
+    """Return what tells how honest the rule is, with the pool and the questions that it was measured with."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, rate in RATES.items():
+            patch.setattr(honesty, name, Mock(return_value=rate))
+        found = honesty.calibration_found(
+            apart.plan, ordered(apart.table, apart.plan.profile), ["helps", "same"], apart.judgement
+        )
+        return found, {name: getattr(honesty, name).call_args.args[0] for name in RATES}
+
+
+def test_a_sham_is_judged_by_the_luck_of_the_others(apart, told):
+    """Neither its own luck nor the baseline's is in it, in its contrast and in every pair that is replayed."""
+    found, seen = told
+    beside = {task: luck_beside(each.numbers) for task, each in alike(apart.table).items()}
+    for arm, sham in enumerate(found.shams, start=1):
+        variance = sum(each.variance[0, arm] for each in beside.values())
+        assert sham.luck == pytest.approx(math.sqrt(variance) / 3, rel=1e-5)
+    assert len({sham.luck for sham in found.shams}) == 8
+    for task, each in seen["sham_rates"].luck.items():
+        np.testing.assert_array_equal(each.variance, beside[task].variance)
+    assert list(seen["sham_rates"].luck) == list(TASKS)
+
+
+def test_random_signs_are_judged_with_the_luck_of_each_claim(apart, told):
+    """A claim whose arms were searched apart has it, one at the same rate has none."""
+    lucky, alone = told[1]["sign_flip_rate"]
+    assert lucky.luck == (known_luck(apart.table).by_view[DECLARED],)
+    assert alone.luck == ({},)
+
+
+def test_advice_has_the_luck_in_what_is_as_good_and_in_the_units_that_are_needed(apart):
+    """As good is only what luck too leaves within the margin, and no number of units settles what luck hides."""
+    units = dataclasses.replace(apart.judgement, luck=KnownLuck({}))
+    for judgement, settled in ((units, True), (apart.judgement, False)):
+        advice = advice_found(apart.plan, apart.table, (), judgement)
+        assert [each.units_needed is not None for each in advice] == [settled] * len(TASKS)
+    task = TASKS[0]
+    rows = [row for row in apart.table if row.claim == TECHNIQUE]
+    own = [row for row in rows if (row.contrast, row.task, row.view) == (0, task, DECLARED)]
+    near = [dataclasses.replace(row, number=row.number + 1e-4 * (row.seed % 3)) for row in own]
+    assert _same(near, own, units)
+    assert not _same(near, own, apart.judgement)
+    together = [dataclasses.replace(row, searched_apart=False) for row in own]
+    assert not _same(near, together, apart.judgement)
+    assert _same([dataclasses.replace(row, searched_apart=False) for row in near], together, apart.judgement)
+
+
+def test_a_comparison_has_the_interval_of_the_verdict(apart):
+    """The effect of an arm in a chapter is that of its contrast, over all tasks and on each, luck and all."""
+    arm, luck = apart.plan.tuned("l2")[0], search_luck(apart.plan, apart.outcome)
+    assert list(luck) == list(TASKS)
+    (contrast,) = apart.found(apart.table)["helps"].contrasts
+    made, units = (Ablation(apart.plan, apart.outcome, [arm], each) for each in (luck, {}))
+    for told, task in [(contrast, None), *((each, each.task) for each in contrast.tasks)]:
+        effect = made.effect(arm, task)
+        assert (effect.estimate, effect.low, effect.high) == pytest.approx(
+            (told.estimate, told.low, told.high), rel=1e-4
+        )
+        assert effect.high - effect.low > 1.5 * (units.effect(arm, task).high - units.effect(arm, task).low)
+
+
+def test_a_comparison_of_arms_at_one_rate_has_no_luck(tmp_path):
+    """Where all searches chose the same rate, luck changes no interval; neither where too few shams are there."""
+    together = study(tmp_path / "together", apart=False)
+    arm = together.plan.tuned("l2")[0]
+    luck = search_luck(together.plan, together.outcome)
+    assert luck
+    one, other = (Ablation(together.plan, together.outcome, [arm], each).effect(arm) for each in (luck, {}))
+    assert (one.low, one.high) == (other.low, other.high)
+    without = study(tmp_path / "without", profile=PROFILE)
+    assert search_luck(without.plan, without.outcome) == {}
+    lacking = study(tmp_path / "lacking")
+    lacking.missing = {("sham 1", task, seed) for task in TASKS[:1] for seed in range(12)}
+    assert list(search_luck(lacking.plan, lacking.outcome)) == list(TASKS[1:])
+
+
+def test_a_study_gives_its_comparisons_of_tuned_arms_the_luck(apart, tmp_path):
+    """study.ablate of a tuned arm has it, as far as the runs of shams are stored; an arm of a grid has none to have."""
+    opened = Study(apart.plan, apart.store(tmp_path / "store"))
+    arm = apart.plan.tuned("l2")[0]
+    effect, (contrast,) = opened.ablate(arm).effect(arm), apart.found(apart.table)["helps"].contrasts
+    assert (effect.low, effect.high) == pytest.approx((contrast.low, contrast.high), rel=1e-4)

@@ -172,10 +172,15 @@ def forest(findings: Findings) -> Finding | str:
     with style():
         figure = plot_forest(rows, [task.title for task in findings.tasks])
     ranked = sorted(techniques, key=lambda each: each.effect.estimate)
+    covered = (
+        "seeds, test periods and the luck of the search"
+        if findings.calibration.luck
+        else "seeds and test periods"
+    )
     sentence = (
         "Each technique with the strength and the learning rate that validation chose, paired with its control by "
-        "task, fold and seed. Intervals cover seeds and test periods, not other tasks, and are not adjusted for "
-        "the number of techniques; adjusted verdicts stand in the table of claims."
+        f"task, fold and seed. Intervals cover {covered}, not other tasks, and are not adjusted for the number of "
+        "techniques; adjusted verdicts stand in the table of claims."
     )
     alt = "Change of test error by technique, best first: " + listed(
         [f"{each.arm} {percent(each.effect.estimate)}" for each in ranked]

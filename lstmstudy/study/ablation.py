@@ -9,7 +9,8 @@ import numpy as np
 
 from lstmstudy import metrics
 from lstmstudy.stats.effects import Effect, improvement_share, log_ratio
-from lstmstudy.stats.sample import Sample, bootstrap_interval
+from lstmstudy.stats.sample import Sample
+from lstmstudy.stats.tested import interval
 from lstmstudy.store.outcomes import MissingRunsError
 from lstmstudy.study.asked import check_arm, check_name
 from lstmstudy.study.measurements import Measurements
@@ -17,8 +18,13 @@ from lstmstudy.study.views import ablation_html, ablation_text
 from lstmstudy.techniques import TECHNIQUES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from lstmstudy.arms import Arm
+    from lstmstudy.plan import Plan
     from lstmstudy.recipe import Recipe
+    from lstmstudy.runs import Outcome, Run
+    from lstmstudy.stats.luck import Luck
 
 ALL_TASKS = "all tasks"
 
@@ -29,7 +35,24 @@ def single(arm: Arm, recipe: Recipe) -> Arm:
 
 
 class Ablation(Measurements):
-    """Arms beside their control, unit by unit; reads outcomes, trains nothing."""
+    """Arms beside their control, unit by unit; reads outcomes, trains nothing.
+
+    Args:
+        plan: Tasks, units and the baseline.
+        outcome: Returns the outcome of a run, or raises MissingRunsError.
+        arms: The arms, the baseline first.
+        luck: Of the search, by task, as far as it is known: intervals of arms that were searched apart have it in them.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        outcome: Callable[[Run], Outcome],
+        arms: Sequence[Arm],
+        luck: Mapping[str, Luck] | None = None,
+    ) -> None:
+        super().__init__(plan, outcome, arms)
+        self._luck = luck or {}
 
     def __repr__(self) -> str:
         return ablation_text(self)
@@ -113,12 +136,20 @@ class Ablation(Measurements):
                 f"No unit of any task has all its runs; `make report` trains them. Received: arm={arm.name!r}"
             )
         values = {name: self.log_ratios(arm, name, part=part, control=control) for name in tasks}
-        return self.effect_of(values, arm, task or ALL_TASKS)
+        other = control or arm.control or arm
+        luck = {name: luck for name, luck in self._luck.items() if arm.searched_apart(other, name)}
+        return self.effect_of(values, arm, task or ALL_TASKS, luck)
 
-    def effect_of(self, values: dict[str, np.ndarray], arm: Arm, task: str = ALL_TASKS) -> Effect:
+    def effect_of(
+        self,
+        values: dict[str, np.ndarray],
+        arm: Arm,
+        task: str = ALL_TASKS,
+        luck: Mapping[str, Luck] | None = None,
+    ) -> Effect:
         """Return log ratios of each unit by task, (n_units,) each, as an effect with equal weight of the tasks."""
         folds = {name: [unit.fold for unit in self.units(name)] for name in values}
-        low, high = bootstrap_interval(Sample.of(values, folds))
+        low, high = interval(Sample.of(values, folds), luck or {})
         return Effect(
             arm=arm.name,
             technique=arm.technique.name if arm.technique else arm.name,

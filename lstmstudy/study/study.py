@@ -18,6 +18,7 @@ from lstmstudy.store.outcomes import MissingRunsError
 from lstmstudy.store.published import open_store
 from lstmstudy.study.ablation import Ablation
 from lstmstudy.study.asked import check_arms, check_name, check_technique, find_arm
+from lstmstudy.study.luck import search_luck
 from lstmstudy.study.results import results_frame
 from lstmstudy.study.views import study_html, study_text
 from lstmstudy.techniques import TECHNIQUES
@@ -210,7 +211,8 @@ class Study:
     def ablate(self, *arms: Arm) -> Ablation:
         """Return `arms` beside their controls, training only runs that are not stored; without arms, the baseline.
 
-        A run that cannot be trained is named on stderr; its unit enters no number.
+        A run that cannot be trained is named on stderr; its unit enters no number. Intervals of tuned arms have the luck
+        of their searches in them, where the runs of five sham techniques are stored to tell it.
 
         Raises:
             ParamsError: If one of them is no arm, or one of another study.
@@ -223,7 +225,8 @@ class Study:
         missing = [run for identity, run in runs.items() if identity not in stored]
         for failure in train_missing(missing, self.store, task_cache(self.store.folder)):
             print(f"missing: {failure.run.task}, seed {failure.run.seed}: {failure.reason}", file=sys.stderr)
-        return Ablation(self.plan, self.outcome, arms)
+        tuned = any(arm.recipes for arm in arms)
+        return Ablation(self.plan, self.outcome, arms, search_luck(self.plan, self.outcome) if tuned else {})
 
     def results(self, *arms: Arm) -> pd.DataFrame:
         """Return the stored results of `arms` as a tidy table, a row for each arm and unit; nothing is trained.

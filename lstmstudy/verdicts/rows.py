@@ -148,7 +148,7 @@ def _technique_rows(bench: Bench, number: int, arm: Arm, task: str) -> Iterator[
                 apart,
                 "log ratio",
                 failed,
-                _searched_apart(arm, control, task),
+                arm.searched_apart(control, task),
                 *(_named(bench, each, units[fold, seed]) for each in (arm, control)),
             )
 
@@ -175,7 +175,8 @@ def _rows(bench: Bench, claim: str, number: int, contrast: Contrast, view: str) 
         else:
             found = quantity.measure(bench, seen, task)
         runs = _runs(bench, seen, task)
-        lucky = task != ALL_TASKS and _searched_apart(*bench.pair(seen, task), task)
+        arm, control = bench.pair(seen, task)
+        searched_apart = task != ALL_TASKS and arm.searched_apart(control, task)
         for fold, seed, own, other, failed in _units(found):
             apart = float(log_ratio(np.array(own), np.array(other))) if scale == "log ratio" else own - other
             yield Row(
@@ -190,15 +191,9 @@ def _rows(bench: Bench, claim: str, number: int, contrast: Contrast, view: str) 
                 rounded(apart),
                 scale,
                 failed,
-                lucky,
+                searched_apart,
                 *runs.get((fold, seed), ("", "")),
             )
-
-
-def _searched_apart(arm: Arm, control: Arm, task: str) -> bool:
-    """Whether the models of two arms learn at different rates on a task: each was chosen by a search of its own."""
-    one, other = ({recipe.learning_rate for recipe in each.on(task)} for each in (arm, control))
-    return one != other
 
 
 def _units(measured: Measured) -> Iterator[tuple[int, int, float, float, bool]]:
