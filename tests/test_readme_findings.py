@@ -6,11 +6,13 @@ In the README a number is followed by a comment that names its source, such as `
 - ``verdict: CLAIM``, the verdict in words;
 - ``claims: VERDICT``, how many claims were judged so; ``judged``, ``runs``, ``units``, ``tasks``, ``trials``;
 - ``rate: sham_alone``, a rate of the calibration, in percent; a sham technique by its name, as an arm;
+- ``luck: TASK``, the standard deviation that two searches give there, in percent;
 - ``error: TASK``, the test error of what is recommended there; ``simple: TASK``, that of the simple method.
 """
 
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
@@ -63,6 +65,9 @@ def spoken(findings, said, source):
         "verdict": lambda: f"**{next(claim.verdict for claim in findings.claims if claim.id == of)}**",
         "error": lambda: f"{next(each.error for each in findings.advice if each.task == of):.3f}",
         "simple": lambda: f"{next(each.simple_error for each in findings.tasks if each.name == of):.3f}",
+        "luck": lambda: (
+            f"{100 * math.expm1(next(each.sd for each in findings.calibration.luck if each.task == of)):.1f} %"
+        ),
         "rate": lambda: f"{100 * getattr(findings.calibration, of).share:.1f} %",
     }
     if source in counts:
