@@ -15,7 +15,7 @@ from lstmstudy.figures.data import as_csv
 from lstmstudy.findings import advice, answer, forest
 from lstmstudy.findings.advice import in_short
 from lstmstudy.study.ablation import Ablation
-from lstmstudy.verdicts.document import RateFound
+from lstmstudy.verdicts.document import LuckFound, RateFound
 from lstmstudy.verdicts.kept import study_findings
 from lstmstudy.verdicts.rows import rounded
 
@@ -249,6 +249,18 @@ def test_advice_is_honest_where_a_simple_method_wins_or_nothing_is_shown(made):
     assert "lower test error" not in said
     assert "about 40 would show" in said
     assert "a, b, c, d and 2 more" in said
+    assert "searches alone" not in said
+    lucky = made.findings.calibration.model_copy(
+        update={"luck": (LuckFound(task=task.name, sd=0.1, arms=9),)}
+    )
+    unclear = first.model_copy(
+        update={"effect": made.findings.techniques[0].effect.tasks[0], "units_needed": None}
+    )
+    unclear = unclear.model_copy(update={"effect": unclear.effect.model_copy(update={"high": 0.1})})
+    for calibration, told in ((lucky, True), (lucky.model_copy(update={"luck": ()}), False)):
+        parts = {"tasks": (worse,), "advice": (unclear,), "calibration": calibration}
+        said = advice(made.findings.model_copy(update=parts))[0]
+        assert ("searches alone set two arms apart by a standard deviation of 10.5 % here" in said) == told
 
 
 def test_on_own_data_the_answer_begins_with_what_to_use(made):

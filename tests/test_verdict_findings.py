@@ -146,6 +146,16 @@ def test_an_inconclusive_claim_says_what_the_data_exclude(made):
         assert claim.verdict in said
 
 
+def test_a_claim_that_luck_leaves_open_says_that_more_units_do_not_help(made):
+    """Where no number of units would show the margin, the luck of the search in the mean stands in its place."""
+    (claim,) = [claim for claim in made.findings.claims if claim.id == "open"]
+    first = claim.contrasts[0].model_copy(update={"units_needed": None, "smallest_margin": 0.2, "luck": 0.1})
+    claim = claim.model_copy(update={"verdict": "inconclusive", "contrasts": (first,)})
+    (said,) = chapter_verdicts(made.findings.model_copy(update={"claims": (claim,)}), "weight_penalties")
+    assert "searches alone set such means apart by a standard deviation of 10.5 %" in said
+    assert "units of each task would show" not in said
+
+
 def test_robustness_tells_what_changes_a_verdict(made, tables):
     """A claim that one task carries names that task by its title; one that nothing changes says so."""
     robustness_table(made.findings)

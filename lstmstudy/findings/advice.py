@@ -19,7 +19,12 @@ _NAMED = 4  # arms that do as well
 def advice(findings: Findings) -> list[str]:
     """Return for each task what to use, with its interval, what is as good, and what would settle more."""
     facts = {task.name: task for task in findings.tasks}
-    found = [_of_task(each, facts[each.task]) for each in findings.advice if each.task in facts]
+    luck = {each.task: each.sd for each in findings.calibration.luck}
+    found = [
+        _of_task(each, facts[each.task], luck.get(each.task, 0.0))
+        for each in findings.advice
+        if each.task in facts
+    ]
     if not found:
         return ["This profile compares no technique."]
     what = "that network" if len(found) == 1 else "each of these networks"
@@ -79,8 +84,8 @@ def _simple_wins(each: Advice, task: TaskFacts) -> bool:
     return task.simple_error is not None and each.error is not None and task.simple_error < each.error
 
 
-def _of_task(each: Advice, task: TaskFacts) -> str:
-    """Return the advice on one task in a few sentences."""
+def _of_task(each: Advice, task: TaskFacts, luck: float) -> str:
+    """Return the advice on one task in a few sentences, `luck` being the standard deviation that two searches give."""
     parts = [f"**{task.title}**: {_choice(each)}."]
     if _simple_wins(each, task):
         parts.append(
@@ -97,6 +102,11 @@ def _of_task(each: Advice, task: TaskFacts) -> str:
         parts.append(
             f"These {task.units} units leave it open; about {each.units_needed:.0f} would show that nothing is "
             "gained or lost beyond 5 %, if so it is."
+        )
+    if not clear and each.units_needed is None and each.effect is not None and luck:
+        parts.append(
+            f"More units would not settle it: searches alone set two arms apart by a standard deviation of "
+            f"{percent(luck).removeprefix('+')} here."
         )
     return " ".join(parts)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from lstmstudy.figures import panels, style, table
@@ -119,6 +118,11 @@ def _sentence(claim: ClaimFound, titles: dict[str, str]) -> str:
                 f"{first.units_needed:.0f} units of each task would show that there is none beyond "
                 f"{100 * claim.margin:.0f} {'%' if first.scale == 'log ratio' else 'points'}, if so it is"
             )
+        elif first.luck:
+            parts.append(
+                "more units would not settle it, as searches alone set such means apart by a standard deviation of "
+                f"{_sd(first.luck, first.scale)}"
+            )
     parts += [f"it is {mark}" for mark in claim.marks]
     return f"{words} ({'; '.join(parts)})."
 
@@ -220,14 +224,17 @@ def _luck(findings: Findings) -> str:
             "What its search chose by luck, such as the learning rate, is common to all units of an arm; too few sham "
             "techniques are here to measure it, and no interval covers it."
         )
-    sizes = listed(
-        [f"{100 * math.expm1(each.sd):.1f} % on {titles.get(each.task, each.task)}" for each in found]
-    )
+    sizes = listed([f"{_sd(each.sd, 'log ratio')} on {titles.get(each.task, each.task)}" for each in found])
     return (
         "What its search chose by luck, such as the learning rate, is common to all units of an arm. Between "
         f"{found[0].arms} arms that do nothing it makes errors differ by a standard deviation of {sizes}. Tests and "
         "intervals of arms that were searched apart have it in them; sham techniques are judged by what the others show."
     )
+
+
+def _sd(value: float, scale: str) -> str:
+    """Return a standard deviation, which has no sign."""
+    return amount(value, scale).removeprefix("+")
 
 
 def _share(rate: RateFound) -> Share:
