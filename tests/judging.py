@@ -23,8 +23,8 @@ from lstmstudy.verdicts.bench import Bench
 from lstmstudy.verdicts.contrasts import Judgement
 from lstmstudy.verdicts.findings import _overlap
 from lstmstudy.verdicts.judging import claims_found
-from lstmstudy.verdicts.luck import known_luck
 from lstmstudy.verdicts.rows import TECHNIQUE, unit_rows
+from lstmstudy.verdicts.shams import known_luck
 
 TASKS = ("sunspots", "mackey_glass", "digits_rows")
 PROFILE = """\

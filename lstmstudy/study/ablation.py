@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmstudy import metrics
-from lstmstudy.stats.effects import Effect, improvement_share, log_ratio
+from lstmstudy.stats.effects import TINY, Effect, improvement_share, log_ratio
+from lstmstudy.stats.luck import FEWEST, luck_between
 from lstmstudy.stats.sample import Sample
 from lstmstudy.stats.tested import interval
 from lstmstudy.store.outcomes import MissingRunsError
 from lstmstudy.study.asked import check_arm, check_name
 from lstmstudy.study.measurements import Measurements
 from lstmstudy.study.views import ablation_html, ablation_text
-from lstmstudy.techniques import TECHNIQUES
+from lstmstudy.techniques import TECHNIQUES, Sham
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -193,3 +194,26 @@ class Ablation(Measurements):
             tuned = [arm for arm in self.arms_of(name) if arm.recipes]
             finalists += tuned or [self.chosen(name)]
         return finalists
+
+
+def search_luck(plan: Plan, outcome: Callable[[Run], Outcome]) -> dict[str, Luck]:
+    """Return the luck of the search in the test errors of a study, by task: from the runs of arms that do nothing.
+
+    There is none of a study with fewer than five sham techniques, or of a task that lacks their runs.
+
+    Args:
+        plan: The study.
+        outcome: Returns the outcome of a run, or raises MissingRunsError.
+    """
+    shams = plan.tuned(Sham.name) if Sham.name in plan.profile.techniques else ()
+    if len(shams) + 1 < FEWEST:
+        return {}
+    ablation, control, found = Ablation(plan, outcome, shams), plan.tuned_baseline, {}
+    for task in plan.profile.tasks:
+        try:
+            errors = [ablation.paired(arm, control, task)[0] for arm in (control, *shams)]
+        except MissingRunsError:
+            continue
+        if len(errors[0]) > 1:
+            found[task] = luck_between(np.log(np.maximum(errors, TINY)))
+    return found

@@ -16,9 +16,8 @@ from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.plan import make_plan
 from lstmstudy.store.outcomes import MissingRunsError
 from lstmstudy.store.published import open_store
-from lstmstudy.study.ablation import Ablation
+from lstmstudy.study.ablation import Ablation, search_luck
 from lstmstudy.study.asked import check_arms, check_name, check_technique, find_arm
-from lstmstudy.study.luck import search_luck
 from lstmstudy.study.results import results_frame
 from lstmstudy.study.views import study_html, study_text
 from lstmstudy.techniques import TECHNIQUES

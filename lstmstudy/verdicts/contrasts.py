@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from lstmstudy.claims.table import Claim, Contrast
     from lstmstudy.stats.luck import Luck
-    from lstmstudy.verdicts.luck import KnownLuck
     from lstmstudy.verdicts.rows import Row
+    from lstmstudy.verdicts.shams import KnownLuck
 
 SHOWN = {
     rule.LOWER: "lower",

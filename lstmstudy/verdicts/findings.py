@@ -12,7 +12,7 @@ from lstmstudy.verdicts.contrasts import Judgement, finite_or_none
 from lstmstudy.verdicts.document import Findings, RunCount, TaskFacts
 from lstmstudy.verdicts.honesty import calibration_found
 from lstmstudy.verdicts.judging import claims_found, ordered
-from lstmstudy.verdicts.luck import known_luck
+from lstmstudy.verdicts.shams import known_luck
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,9 +16,9 @@ from lstmstudy.verdicts.compared import MARGIN
 from lstmstudy.verdicts.contrasts import contrast_found
 from lstmstudy.verdicts.document import Calibration, LuckFound, PowerFound, RateFound
 from lstmstudy.verdicts.judging import questions
-from lstmstudy.verdicts.luck import KnownLuck, alike
 from lstmstudy.verdicts.measures import DECLARED
 from lstmstudy.verdicts.rows import SHAM, contrast_rows, rounded, sham_contrasts
+from lstmstudy.verdicts.shams import KnownLuck, alike
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from lstmstudy.plan import Plan
     from lstmstudy.verdicts.contrasts import Judgement
     from lstmstudy.verdicts.document import Findings
-    from lstmstudy.verdicts.luck import Alike
     from lstmstudy.verdicts.rows import Row
+    from lstmstudy.verdicts.shams import Alike
 
 
 def calibration_found(

@@ -46,7 +46,6 @@ _BESIDE = (  # packages and modules that no finding rests on
     "store.sharing",
     "store.turns",
     "study.asked",
-    "study.luck",
     "study.results",
     "study.views",
     "traceback",

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from lstmstudy.claims.table import Claim
     from lstmstudy.verdicts.contrasts import Judged, Judgement
-    from lstmstudy.verdicts.luck import KnownLuck
     from lstmstudy.verdicts.rows import Row
+    from lstmstudy.verdicts.shams import KnownLuck
 
 
 def variations(

@@ -14,17 +14,16 @@ from lstmstudy.claims.table import load_claims
 from lstmstudy.params.tuned import Tuned, load_tuned, save_tuned
 from lstmstudy.stats.calibration import Rate, ShamRates
 from lstmstudy.stats.luck import luck_beside, luck_between
-from lstmstudy.study.ablation import Ablation
-from lstmstudy.study.luck import search_luck
+from lstmstudy.study.ablation import Ablation, search_luck
 from lstmstudy.study.study import Study
 from lstmstudy.verdicts import honesty
 from lstmstudy.verdicts.bench import Bench
 from lstmstudy.verdicts.compared import _same, advice_found
 from lstmstudy.verdicts.contrasts import Judgement
 from lstmstudy.verdicts.judging import ordered
-from lstmstudy.verdicts.luck import KnownLuck, alike, known_luck
 from lstmstudy.verdicts.measures import DECLARED, LAST
 from lstmstudy.verdicts.rows import SHAM, TECHNIQUE, unit_rows
+from lstmstudy.verdicts.shams import KnownLuck, alike, known_luck
 
 pytest_plugins = ["judging"]
 pytestmark = pytest.mark.usefixtures("quick")

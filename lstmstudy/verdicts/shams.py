@@ -1,4 +1,4 @@
-"""The luck of the search in a study: from the rows of arms that do nothing, for every measure of a claim."""
+"""Arms that do nothing, in the table of units, and the luck of the search that they tell, for every measure of a claim."""
 
 from __future__ import annotations
 
