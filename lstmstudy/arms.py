@@ -54,7 +54,7 @@ class Arm:
         return (self.technique.members(recipe) if self.technique is not None else ()) or (recipe,)
 
     def searched_apart(self, other: Arm, task: str) -> bool:
-        """Whether the models of two arms learn at different rates on a task: each was chosen by a search of its own."""
+        """Whether two arms learn at different rates on a task, which is taken as the sign of searches of their own."""
         rates = [{recipe.learning_rate for recipe in each.on(task)} for each in (self, other)]
         return rates[0] != rates[1]
 

@@ -484,7 +484,7 @@ def findings(**changes):
         "trials": 0,
         "tuned": {},
         "runs": {"planned": 0, "stored": 0, "diverged": 0},
-        "calibration": {**calibration, "sham_arms": 0, "shams": (), "power": ()},
+        "calibration": {**calibration, "luck": (), "sham_arms": 0, "shams": (), "power": ()},
         **nothing,
         **changes,
     }

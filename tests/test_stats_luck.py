@@ -135,7 +135,7 @@ def test_without_luck_the_test_is_students_over_tasks_welchs():
 
 def test_numbers_without_any_spread_leave_the_decision_to_signs():
     """Nothing varies: the mean is what it is, inside the margin or not."""
-    certain = Student(np.array([0.0, 0.04, 0.2]), np.zeros(3), np.full(3, np.inf))
+    certain = Student(np.array([0.0, 0.04, 0.2]), np.zeros(3), np.full(3, np.inf), np.zeros(3))
     np.testing.assert_array_equal(certain.p(), [0, 0, 0])
     np.testing.assert_array_equal(certain.p_equivalence(MARGIN), [0, 0, 1])
 
@@ -188,6 +188,24 @@ def test_luck_makes_nothing_surer(seed):
     assert math.isnan(units.luck)
     for name in ("improvement", "improvement_low", "iqm", "p_corrected", "n"):
         assert getattr(lucky, name) == getattr(units, name)
+
+
+@pytest.mark.parametrize("luck", [0.0, 0.05, 0.3])
+def test_an_interval_covers_test_periods_and_luck_together(luck):
+    """Where folds differ, which the bootstrap covers, luck is added in quadrature, and nothing where there is none."""
+    rng = np.random.default_rng(8)
+    values = np.repeat([-0.3, 0.0, 0.3], 6) + rng.normal(0, 0.01, size=18)
+    sample = Sample.of({"one": values}, {"one": np.repeat([0, 1, 2], 6)})
+    units = judged(sample, MARGIN, {}, {})
+    found = judged(sample, MARGIN, {}, {"one": known(luck**2, 1e-12, 0.0, 1e9)})
+    of_units = values.var(ddof=1) / 18
+    quantile = stats.t.ppf(
+        0.975, 17 * (1 + luck**2 / of_units) ** 2
+    )  # of units with luck that is known exactly
+    for end, alone in ((found.low, units.low), (found.high, units.high)):
+        assert abs(end - found.estimate) == pytest.approx(
+            math.hypot(alone - found.estimate, quantile * luck), rel=0.02
+        )
 
 
 def test_the_smallest_margin_with_luck_is_where_equivalence_begins():

@@ -169,7 +169,7 @@ def test_every_quantity_has_luck_of_its_own_or_says_that_it_lacks_it(apart):
 
 
 def test_both_arms_read_at_the_last_epoch_have_the_luck_of_that_reading(apart):
-    """Where shams differ more in the end, the verdict at the last epoch knows it."""
+    """Where shams differ more in the end, that is the luck in the view of the last epoch, and what is declared has its own."""
     louder = [
         dataclasses.replace(row, arm=row.arm * math.exp(0.5 * (row.contrast - 4)))
         if (row.claim, row.view) == (SHAM, f"test error {LAST}")
@@ -179,9 +179,13 @@ def test_both_arms_read_at_the_last_epoch_have_the_luck_of_that_reading(apart):
     claim = load_claims(apart.folder)["helps"]
     (contrast,) = claim.contrasts
     own = [row for row in apart.table if (row.claim, row.view) == ("helps", LAST)]
-    for task, luck in known_luck(louder).on(contrast, own).items():
-        assert luck.variance > 1
-        assert known_luck(apart.table).on(contrast, own)[task].variance < 0.1
+    loud, quiet = (known_luck(rows).on(contrast, own) for rows in (louder, apart.table))
+    assert list(loud) == list(quiet) == list(TASKS)
+    for task in TASKS:
+        assert loud[task].variance > 1
+        assert quiet[task].variance < 0.1
+    first = [row for row in apart.table if (row.claim, row.view) == ("helps", DECLARED)]
+    assert known_luck(louder).on(contrast, first) == known_luck(apart.table).on(contrast, first)
 
 
 def test_units_that_a_sham_lacks_count_in_none(apart):
@@ -266,13 +270,25 @@ def test_a_comparison_of_arms_at_one_rate_has_no_luck(tmp_path):
     without = study(tmp_path / "without", profile=PROFILE)
     assert search_luck(without.plan, without.outcome) == {}
     lacking = study(tmp_path / "lacking")
-    lacking.missing = {("sham 1", task, seed) for task in TASKS[:1] for seed in range(12)}
-    assert list(search_luck(lacking.plan, lacking.outcome)) == list(TASKS[1:])
+    lacking.missing = {("sham 1", TASKS[0], seed) for seed in range(12)} | {("sham 2", TASKS[1], 3)}
+    told = known_luck(lacking.rows()).by_view[DECLARED]
+    for task, each in search_luck(
+        lacking.plan, lacking.outcome
+    ).items():  # sham 1 counts nowhere, of 2 all but a unit
+        np.testing.assert_allclose(each, told[task], rtol=1e-4, atol=1e-9)
+    lacking.missing = {(f"sham {number}", TASKS[0], seed) for number in range(1, 5) for seed in range(12)}
+    assert search_luck(lacking.plan, lacking.outcome) == {}
+    assert not known_luck(lacking.rows())
 
 
 def test_a_study_gives_its_comparisons_of_tuned_arms_the_luck(apart, tmp_path):
-    """study.ablate of a tuned arm has it, as far as the runs of shams are stored; an arm of a grid has none to have."""
+    """study.ablate of a tuned arm has the interval of the verdict; what validation says has none of the test errors' luck."""
     opened = Study(apart.plan, apart.store(tmp_path / "store"))
     arm = apart.plan.tuned("l2")[0]
     effect, (contrast,) = opened.ablate(arm).effect(arm), apart.found(apart.table)["helps"].contrasts
     assert (effect.low, effect.high) == pytest.approx((contrast.low, contrast.high), rel=1e-4)
+    seen, units = (
+        each.effect(arm, part="validation")
+        for each in (opened.ablate(arm), Ablation(apart.plan, apart.outcome, [arm]))
+    )
+    assert (seen.low, seen.high) == (units.low, units.high)

@@ -105,8 +105,8 @@ def _of_task(each: Advice, task: TaskFacts, luck: float) -> str:
         )
     if not clear and each.units_needed is None and each.effect is not None and luck:
         parts.append(
-            f"More units would not settle it: searches alone set two arms apart by a standard deviation of "
-            f"{percent(luck).removeprefix('+')} here."
+            "No number of units would show that nothing is gained or lost beyond 5 %: searches alone set two arms apart "
+            f"by a standard deviation of {percent(luck).removeprefix('+')} here."
         )
     return " ".join(parts)
 

@@ -120,8 +120,9 @@ def _sentence(claim: ClaimFound, titles: dict[str, str]) -> str:
             )
         elif first.luck:
             parts.append(
-                "more units would not settle it, as searches alone set such means apart by a standard deviation of "
-                f"{_sd(first.luck, first.scale)}"
+                "no number of units would show that there is none beyond "
+                f"{100 * claim.margin:.0f} {'%' if first.scale == 'log ratio' else 'points'}, as searches alone set such "
+                f"means apart by a standard deviation of {_sd(first.luck, first.scale)}"
             )
     parts += [f"it is {mark}" for mark in claim.marks]
     return f"{words} ({'; '.join(parts)})."
@@ -205,8 +206,9 @@ def calibration(findings: Findings) -> Finding | str:
     if found.shams:
         sentence += (
             f" Of {counted(len(found.shams), 'sham technique')} against the baseline, each by itself, "
-            f"{len(shams)} would have had a verdict. {_luck(findings)}"
+            f"{len(shams)} would have had a verdict."
         )
+    sentence += f" {_luck(findings)}"
     if powers:
         sentence += f" Planted effects that are found: {listed(powers)}."
     alt = f"Left, rates of false verdicts: {listed(words)}. Right, power over units: {listed(powers) or 'none'}."
@@ -221,12 +223,12 @@ def _luck(findings: Findings) -> str:
     found, titles = findings.calibration.luck, _titles(findings)
     if not found:
         return (
-            "What its search chose by luck, such as the learning rate, is common to all units of an arm; too few sham "
+            "What a search chose by luck, such as the learning rate, is common to all units of an arm; too few sham "
             "techniques are here to measure it, and no interval covers it."
         )
     sizes = listed([f"{_sd(each.sd, 'log ratio')} on {titles.get(each.task, each.task)}" for each in found])
     return (
-        "What its search chose by luck, such as the learning rate, is common to all units of an arm. Between "
+        "What a search chose by luck, such as the learning rate, is common to all units of an arm. Between "
         f"{found[0].arms} arms that do nothing it makes errors differ by a standard deviation of {sizes}. Tests and "
         "intervals of arms that were searched apart have it in them; sham techniques are judged by what the others show."
     )

@@ -104,8 +104,7 @@ def replayed(
         if its is not None and len(where) > 1:
             lucky = _with_luck([own], [its])
             ps[-1] = np.maximum(ps[-1], lucky.p())
-            reach = lucky.reach(1 - ALPHA / 2)
-            low, high = np.minimum(low, lucky.mean - reach), np.maximum(high, lucky.mean + reach)  # NaN stays
+            low, high = lucky.interval(low, high)
         lows.append(low)
         highs.append(high)
     by_task = (np.array(each) for each in (estimates, ps, lows, highs))

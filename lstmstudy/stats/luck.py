@@ -41,11 +41,13 @@ class Student(NamedTuple):
         mean: Over units, then over tasks.
         error: Its standard error, luck among it.
         freedom: Degrees of freedom of that error; may be infinite.
+        luck: Standard deviation that luck alone gives it.
     """
 
     mean: npt.NDArray[np.float64]
     error: npt.NDArray[np.float64]
     freedom: npt.NDArray[np.float64]
+    luck: npt.NDArray[np.float64]
 
     def p(self) -> npt.NDArray[np.float64]:
         """Return the two-sided p of a mean of 0; 0 where nothing varies, as signs alone decide there."""
@@ -60,6 +62,22 @@ class Student(NamedTuple):
         from scipy.stats import t  # takes a second to load
 
         return np.asarray(t.ppf(share, self.freedom) * self.error)
+
+    def interval(
+        self, low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return a 95 % interval over units with luck in it, never narrower than that of the t-test; NaN stays.
+
+        Args:
+            low: Lower end of the interval over units alone.
+            high: Its upper end.
+        """
+        from scipy.stats import t
+
+        quantile = t.ppf(0.975, self.freedom)
+        luck, least = quantile * self.luck, quantile * self.error
+        below, above = (np.hypot(each, luck) for each in (self.mean - low, high - self.mean))
+        return self.mean - np.maximum(below, least), self.mean + np.maximum(above, least)
 
     def _beyond(self, distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         from scipy.stats import t
@@ -103,7 +121,7 @@ def luck_beside(numbers: npt.NDArray[np.float64]) -> Luck:
         numbers: As `luck_between`; at least four arms.
     """
     arms = np.arange(len(numbers))
-    own = np.zeros(len(Luck._fields))  # of an arm with itself, which is no pair
+    own = (0.0, 0.0, 0.0, np.inf)  # of an arm with itself, which is no pair
     found = [
         [luck_between(numbers[(arms != one) & (arms != other)]) if one != other else own for other in arms]
         for one in arms
@@ -132,15 +150,16 @@ def student(
     Reference: Satterthwaite 1946, An approximate distribution of estimates of variance components, Biometrics
     Bulletin 2.
     """
-    parts, errors = [], []
+    parts, errors, lucky = [], [], [np.zeros_like(means[0])]
     for variance, n, its in zip(variances, sizes, luck, strict=True):
         of_units = variance / n
         whole, error = of_units, 2 * of_units**2 / (n - 1)
         if its is not None:
             whole = np.maximum(of_units + its.variance, its.least)
             error = np.minimum(error + its.error, 2 * whole**2 / np.minimum(its.freedom, n - 1))
+            lucky.append(its.variance)
         parts.append(whole)
         errors.append(error)
     whole, error = np.sum(parts, axis=0) / len(sizes) ** 2, np.sum(errors, axis=0) / len(sizes) ** 4
     freedom = np.divide(2 * whole**2, error, out=np.full_like(error, np.inf), where=error > 0)
-    return Student(means.mean(axis=0), np.sqrt(whole), freedom)
+    return Student(means.mean(axis=0), np.sqrt(whole), freedom, np.sqrt(sum(lucky)) / len(sizes))

@@ -27,7 +27,7 @@ class Tested:
     """One contrast, tested.
 
     Units are tested by their signs, and intervals resample them. Where each arm had a search of its own, a t-test whose
-    variance has the luck of the search in it must agree: the larger p counts, and the wider end of each interval.
+    variance has the luck of the search in it must agree: the larger p counts, and luck is added to the interval.
 
     Attributes:
         n: Units of each task.
@@ -78,7 +78,7 @@ def tested(sample: Sample, margin: float, overlap: Mapping[str, float], luck: Ma
     share = Sample(sample.tasks, tuple(each.astype(np.float64) for each in better), sample.folds)
     p, same, added = sign_flip_p(sample), equivalence(sample, margin), math.nan
     if lucky := _with_luck(sample, luck):
-        added = math.sqrt(_luck_of_mean(sample, luck))
+        added = float(lucky.luck)
         p = max(p, float(lucky.p()))
         widest = abs(sample.estimate) + float(lucky.reach(1 - ALPHA))
         same = Equivalence(max(same.p, float(lucky.p_equivalence(margin))), max(same.margin, widest))
@@ -101,7 +101,7 @@ def tested(sample: Sample, margin: float, overlap: Mapping[str, float], luck: Ma
 def interval(sample: Sample, luck: Mapping[str, Luck]) -> tuple[float, float]:
     """Return the 95 % interval of a sample's estimate; NaN with fewer than six units on a task.
 
-    Each end is that of the bootstrap, or that of the t-test with luck where it is wider.
+    It covers folds and seeds by the bootstrap and, where there is luck, that too.
 
     Args:
         sample: The numbers.
@@ -109,8 +109,7 @@ def interval(sample: Sample, luck: Mapping[str, Luck]) -> tuple[float, float]:
     """
     low, high = bootstrap_interval(sample)
     if lucky := _with_luck(sample, luck):
-        reach = float(lucky.reach(1 - ALPHA / 2))
-        low, high = min(low, sample.estimate - reach), max(high, sample.estimate + reach)  # NaN stays
+        low, high = map(float, lucky.interval(np.array(low), np.array(high)))
     return low, high
 
 

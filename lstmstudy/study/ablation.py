@@ -138,7 +138,8 @@ class Ablation(Measurements):
             )
         values = {name: self.log_ratios(arm, name, part=part, control=control) for name in tasks}
         other = control or arm.control or arm
-        luck = {name: luck for name, luck in self._luck.items() if arm.searched_apart(other, name)}
+        known = self._luck if part == "test" else {}
+        luck = {name: each for name, each in known.items() if arm.searched_apart(other, name)}
         return self.effect_of(values, arm, task or ALL_TASKS, luck)
 
     def effect_of(
@@ -199,21 +200,21 @@ class Ablation(Measurements):
 def search_luck(plan: Plan, outcome: Callable[[Run], Outcome]) -> dict[str, Luck]:
     """Return the luck of the search in the test errors of a study, by task: from the runs of arms that do nothing.
 
-    There is none of a study with fewer than five sham techniques, or of a task that lacks their runs.
+    A sham technique counts if it has runs on every task; with fewer than five of them there is no luck to tell.
 
     Args:
         plan: The study.
         outcome: Returns the outcome of a run, or raises MissingRunsError.
     """
+    control, tasks = plan.tuned_baseline, plan.profile.tasks
     shams = plan.tuned(Sham.name) if Sham.name in plan.profile.techniques else ()
+    there = Ablation(plan, outcome, shams)
+    shams = tuple(arm for arm in shams if all(there.fits(arm, task) for task in tasks))
     if len(shams) + 1 < FEWEST:
         return {}
-    ablation, control, found = Ablation(plan, outcome, shams), plan.tuned_baseline, {}
-    for task in plan.profile.tasks:
-        try:
-            errors = [ablation.paired(arm, control, task)[0] for arm in (control, *shams)]
-        except MissingRunsError:
-            continue
+    ablation, found = Ablation(plan, outcome, shams), {}
+    for task in tasks:
+        errors = [ablation.paired(arm, control, task)[0] for arm in (control, *shams)]
         if len(errors[0]) > 1:
             found[task] = luck_between(np.log(np.maximum(errors, TINY)))
     return found

@@ -134,7 +134,7 @@ def _same(arm: Sequence[Row], other: Sequence[Row], judgement: Judgement) -> boo
 
 
 def _less(row: Row, other: Row) -> Row:
-    """Return an arm against another, from the rows of both against the baseline."""
+    """Return an arm against another, from the rows of both against the baseline; one search apart from it is enough."""
     apart = row.searched_apart or other.searched_apart
     return replace(row, number=row.number - other.number, searched_apart=apart)
 

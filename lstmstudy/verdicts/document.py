@@ -57,8 +57,7 @@ class ContrastFound(_Part):
         description="standard deviation that the luck of two searches gives it; None where there is none, or none known"
     )
     low: _Number = Field(
-        description="lower end of its 95 % interval: of the bootstrap, or with the luck of the search where that is wider; "
-        "not adjusted"
+        description="lower end of its 95 % interval over folds, seeds and the luck of the search; not adjusted"
     )
     high: _Number = Field(description="upper end")
     p: float = Field(

@@ -54,10 +54,11 @@ class Measure(NamedTuple):
 def measure_of(contrast: Contrast, view: str) -> Measure | None:
     """Return what a view of a contrast measures, if arms that do nothing are measured so too.
 
-    They are not where it takes a second run of each (spread), where no search is behind the difference, and in
-    interactions, which have the luck of four searches.
+    They are not where it takes a second run of each (spread), where no search is behind the difference, in interactions,
+    which have the luck of four searches, and in secondary metrics. Two readings stand for that of the selected epoch, and
+    another width for that of the profile.
     """
-    if contrast.beyond is not None or contrast.quantity not in _WITH_LUCK:
+    if contrast.beyond is not None or contrast.quantity not in _WITH_LUCK or view == SECONDARY:
         return None
     alike = contrast.reading if contrast.reading == contrast.control_reading else None
     return Measure(contrast.quantity, contrast.noise, LAST if view == LAST else alike)
@@ -72,6 +73,5 @@ def measures_of(plan: Plan) -> Sequence[Measure]:
         if trained_units(plan.profile, claims, name, plan.folder)
         for contrast in claim.contrasts
         for view in (DECLARED, *views_of(contrast))
-        if view != SECONDARY
     )
     return [each for each in dict.fromkeys(found) if each is not None and each.view != DECLARED]

@@ -50,7 +50,7 @@ class Row:
         number: Their log ratio or difference, as `scale` says.
         scale: ``"log ratio"`` or ``"difference"``.
         failed: Whether a run of the unit diverged.
-        searched_apart: Whether arm and control have learning rates of different searches: then the luck of both is in it.
+        searched_apart: Whether arm and control learn at different rates: the sign that the luck of two searches is in it.
         arm_runs: Identities of the arm's runs, shortened, apart by a space; none where many runs make a number.
         control_runs: The same of the control.
     """

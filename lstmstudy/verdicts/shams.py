@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lstmstudy.stats.effects import TINY
 from lstmstudy.stats.luck import FEWEST, luck_between
 from lstmstudy.verdicts.measures import DECLARED, measure_of
 from lstmstudy.verdicts.rows import SHAM
@@ -50,7 +51,8 @@ def alike(rows: Sequence[Row], view: str = DECLARED) -> dict[str, Alike]:
         )
         logarithmic = first[seeds[0]].scale == "log ratio"
         found[task] = Alike(
-            np.log(numbers) if logarithmic else numbers, np.array([first[seed].fold for seed in seeds])
+            np.log(np.maximum(numbers, TINY)) if logarithmic else numbers,
+            np.array([first[seed].fold for seed in seeds]),
         )
     return found
 

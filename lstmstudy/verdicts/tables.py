@@ -44,7 +44,7 @@ COLUMNS = {
         "arm, control": "the quantity of both",
         "number, scale": "their log ratio or difference, as scale says",
         "failed": "whether a run of the unit diverged",
-        "searched_apart": "whether arm and control have learning rates of different searches",
+        "searched_apart": "whether arm and control learn at different rates, the sign of two searches",
         "arm_runs, control_runs": "the runs behind them, where one unit's runs make the number",
     },
     RUNS: {

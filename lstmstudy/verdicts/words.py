@@ -54,6 +54,6 @@ def verdict_lines(findings: Findings) -> list[str]:
     lines = ["  ".join([*(row[k].ljust(widths[k]) for k in range(3)), row[3]]) for row in rows]
     if any(claim.marks for claim in findings.claims):
         lines.append(
-            "* hangs on the metric or the reading, or lacks the luck of the search: the report says which"
+            "* hangs on the metric or the reading, or does not count the luck of the search: the report says which"
         )
     return lines
