@@ -6,6 +6,7 @@ In the README a number is followed by a comment that names its source, such as `
 - ``verdict: CLAIM``, the verdict in words;
 - ``claims: VERDICT``, how many claims were judged so; ``judged``, ``runs``, ``units``, ``tasks``, ``trials``;
 - ``rate: sham_alone``, a rate of the calibration, in percent; a sham technique by its name, as an arm;
+- ``power: 1.1 18``, how often the first of the family finds such a planted effect with so many units;
 - ``luck: TASK``, the standard deviation that two searches give there, in percent;
 - ``error: TASK``, the test error of what is recommended there; ``simple: TASK``, that of the simple method.
 """
@@ -49,6 +50,15 @@ def contrast(findings, source):
     return {each.task: each for each in whole.tasks}[task], whole.scale
 
 
+def rate(found, said):
+    """Return a rate in percent, or the ends of its interval."""
+    return (
+        f"[{100 * found.low:.1f}, {100 * found.high:.1f}]"
+        if said.startswith("[")
+        else f"{100 * found.share:.1f} %"
+    )
+
+
 def spoken(findings, said, source):
     """Return what the README should say where it says `said`."""
     judged = [claim for claim in findings.claims if claim.judged]
@@ -68,7 +78,12 @@ def spoken(findings, said, source):
         "luck": lambda: (
             f"{100 * math.expm1(next(each.sd for each in findings.calibration.luck if each.task == of)):.1f} %"
         ),
-        "rate": lambda: f"{100 * getattr(findings.calibration, of).share:.1f} %",
+        "power": lambda: next(
+            f"{100 * each.family.share:.0f} %"
+            for each in findings.calibration.power
+            if f"{each.planted:g} {each.units}" == of
+        ),
+        "rate": lambda: rate(getattr(findings.calibration, of), said),
     }
     if source in counts:
         return str(counts[source])
