@@ -21,11 +21,12 @@ from lstmstudy.verdicts.measures import DECLARED, LAST, SECONDARY, VALIDATION, m
 from lstmstudy.verdicts.quantities import QUANTITIES, error_on_test
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lstmstudy.arms import Arm, Unit
     from lstmstudy.plan import Plan
     from lstmstudy.verdicts.bench import Measured
+    from lstmstudy.verdicts.quantities import Scale
 
 SHAM = "sham"  # stands for a claim in the rows of techniques that do nothing
 TECHNIQUE = "technique"  # ... and in those of all others against their controls
@@ -134,23 +135,14 @@ def _technique_rows(bench: Bench, number: int, arm: Arm, task: str) -> Iterator[
     for view, part in ((DECLARED, "test"), (VALIDATION, "validation")):
         errors = ablation.paired(arm, control, task, part=part)
         found = measured(ablation, task, [arm, control], *errors)
-        for fold, seed, own, other, failed in _units(found):
-            apart = rounded(float(log_ratio(np.array(own), np.array(other))))
-            yield Row(
-                TECHNIQUE,
-                number,
-                view,
-                task,
-                fold,
-                seed,
-                own,
-                other,
-                apart,
-                "log ratio",
-                failed,
-                arm.searched_apart(control, task),
-                *(_named(bench, each, units[fold, seed]) for each in (arm, control)),
-            )
+        runs = {
+            place: tuple(_named(bench, each, unit) for each in (arm, control))
+            for place, unit in units.items()
+        }
+        apart = arm.searched_apart(control, task)
+        yield from _measured_rows(
+            (TECHNIQUE, number, view, task), found, "log ratio", runs, searched_apart=apart
+        )
 
 
 def sham_contrasts(plan: Plan) -> list[Contrast]:
@@ -177,23 +169,23 @@ def _rows(bench: Bench, claim: str, number: int, contrast: Contrast, view: str) 
         runs = _runs(bench, seen, task)
         arm, control = bench.pair(seen, task)
         searched_apart = task != ALL_TASKS and arm.searched_apart(control, task)
-        for fold, seed, own, other, failed in _units(found):
-            apart = float(log_ratio(np.array(own), np.array(other))) if scale == "log ratio" else own - other
-            yield Row(
-                claim,
-                number,
-                view,
-                task,
-                fold,
-                seed,
-                own,
-                other,
-                rounded(apart),
-                scale,
-                failed,
-                searched_apart,
-                *runs.get((fold, seed), ("", "")),
-            )
+        place = claim, number, view, task
+        yield from _measured_rows(place, found, scale, runs, searched_apart=searched_apart)
+
+
+def _measured_rows(
+    place: tuple[str, int, str, str],
+    found: Measured,
+    scale: Scale,
+    runs: Mapping[tuple[int, int], tuple[str, ...]],
+    *,
+    searched_apart: bool,
+) -> Iterator[Row]:
+    """Return a row for each unit that has both values; `place` is claim, contrast, view and task, `runs` by fold and seed."""
+    for fold, seed, own, other, failed in _units(found):
+        apart = float(log_ratio(np.array(own), np.array(other))) if scale == "log ratio" else own - other
+        named = runs.get((fold, seed), ("", ""))
+        yield Row(*place, fold, seed, own, other, rounded(apart), scale, failed, searched_apart, *named)
 
 
 def _units(measured: Measured) -> Iterator[tuple[int, int, float, float, bool]]:
