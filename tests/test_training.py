@@ -42,8 +42,9 @@ ARM_NAMES = pytest.mark.parametrize("arm", ARMS)
 
 @pytest.fixture(autouse=True, scope="module")
 def _keep_every_program():
-    """Compile each structure once for all tests here, in whatever order they run."""
+    """Compile each structure once for all tests here, in whatever order they run, and for no others."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_PROGRAMS", {})
         patch.setattr(training, "_MOST_PROGRAMS", 64)
         yield
 

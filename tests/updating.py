@@ -7,9 +7,11 @@ import functools
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from engine import RECIPE, waves
 
+from lstmstudy.training import train as training
 from lstmstudy.training.network import Network
 from lstmstudy.training.program import Program
 
@@ -24,10 +26,17 @@ def schedule():
 
 @contextlib.contextmanager
 def eagerly():
-    """Run compiled functions line by line: for a few updates that takes less time than compiling."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    """Run compiled functions line by line: for a few updates that takes less time than compiling.
+
+    Programs that ran so are forgotten, or tests that come later would find theirs already used.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_PROGRAMS", {})
+        tf.config.run_functions_eagerly(True)
+        try:
+            yield
+        finally:
+            tf.config.run_functions_eagerly(False)
 
 
 @functools.cache
