@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 import hypothesis
 import pytest
 
 from lstmstudy.runs import ENGINE
+from lstmstudy.stats import sample
+
+TESTS = Path(__file__).parent
 
 # Few examples, the same at every call; --hypothesis-profile=thorough looks longer, and elsewhere each time.
 hypothesis.settings.register_profile(
@@ -25,9 +30,30 @@ os.environ.update(
 )
 
 # Minutes each: one that began last would be waited for by an idle core.
-FIRST = ("test_smoke", "test_build", "test_faults", "test_tutorial", "test_published", "test_export_trained")
+FIRST = (
+    "whole/test_smoke.py",
+    "test_build.py",
+    "whole/test_faults.py",
+    "whole/test_tutorial.py",
+    "store/test_published.py",
+    "export/test_trained.py",
+)
 
 
 def pytest_collection_modifyitems(items):
     """Let the modules that take longest begin first."""
-    items.sort(key=lambda item: item.path.stem not in FIRST)
+    items.sort(key=lambda item: str(item.path.relative_to(TESTS)) not in FIRST)
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    """Close every figure that a test leaves open."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture
+def few_units(monkeypatch):
+    """Give intervals to the few units of tests whose numbers are reckoned by hand."""
+    monkeypatch.setattr(sample, "FEWEST", 2)

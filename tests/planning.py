@@ -1,17 +1,18 @@
-"""Plans of small studies for the tests of parameters and tuning: nothing is prepared and nothing is trained."""
+"""Plans of small studies for tests: nothing is trained."""
 
 from __future__ import annotations
 
 import shutil
 
 import pytest
-from engine import write_tuned
+from engine import stand_in, write_tuned
 
 from lstmstudy import paths
 from lstmstudy.data import CATALOG, Task
+from lstmstudy.data.cache import task_cache
 from lstmstudy.params.profile import load_profile
 from lstmstudy.parsing.strict_yaml import ParamsError
-from lstmstudy.plan import Plan
+from lstmstudy.plan import Plan, make_plan
 
 SHIPPED = (
     "smoke",
@@ -37,6 +38,20 @@ def parameters(folder, text, name="mine"):
 def plan_of(folder, name="mine"):
     """Return the plan of a profile in `folder`; it can have every task of the catalog."""
     return Plan(load_profile(name, folder), {task: task_of(task) for task in CATALOG}, folder)
+
+
+def prepared_plan(folder, text, tasks=("sunspots", "digits_rows"), tuned=None):
+    """Return the plan of a profile whose tasks are stand-ins that can be opened.
+
+    `tuned` is a size of network; at it a made ``tuned.yaml`` has winners for all tasks.
+    """
+    shutil.copytree(paths.PARAMS, folder / "params")
+    (folder / "params" / "mine.yaml").write_text(text, encoding="utf-8")
+    if tuned:
+        write_tuned(folder / "params", tasks, size=tuned)
+    for name in tasks:
+        stand_in(task_cache(folder / "store"), name)
+    return make_plan("mine", store=folder / "store", folder=folder / "params")
 
 
 def changed(folder, old, new, file="mine.yaml"):

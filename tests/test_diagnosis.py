@@ -35,13 +35,6 @@ NEARLY_RIGHT = 0.05 + np.exp(-TIMES) + 0.01 * np.random.default_rng(1).normal(si
 NAUGHTY = "<img src=x onerror=alert(1)>"
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    """Close what a test leaves open."""
-    yield
-    plt.close("all")
-
-
 def logged(validation, training=None, name="mse"):
     """Return a history with training that falls as long as validation goes on."""
     training = np.linspace(2, 1, len(validation)) if training is None else training

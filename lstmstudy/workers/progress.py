@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _SECONDS_BETWEEN_LINES = 15
+_FORETELLS = 20  # runs, or a quarter where there are few: by fewer the time left is not judged
 
 
 def progress_bar(total: int, title: str = "training") -> Any:
@@ -22,12 +23,53 @@ def progress_bar(total: int, title: str = "training") -> Any:
     if notebook and importlib.util.find_spec("ipywidgets"):
         from tqdm.notebook import tqdm
 
-        return tqdm(total=total, desc=title, unit="run", smoothing=0.05)
+        return _drawn(tqdm)(total=total, desc=title, unit="run")
     if notebook or sys.stderr.isatty():
         from tqdm import tqdm as terminal
 
-        return terminal(total=total, desc=title, unit="run", smoothing=0.05)
+        return _drawn(terminal)(total=total, desc=title, unit="run")
     return _Lines(total, title)
+
+
+class _Pace:
+    """How fast runs come, since the first one: that waited for processes to start and for a compilation."""
+
+    def __init__(self, total: int) -> None:
+        self.enough = max(2, min(_FORETELLS, total // 4))
+        self.done, self.first = 0, 0.0
+
+    def count(self) -> None:
+        """Count one more run."""
+        self.done += 1
+        if self.done == 1:
+            self.first = time.monotonic()
+
+    def rate(self) -> float:
+        """Return the runs of a second; 0 as long as they are too few to tell."""
+        if self.done < self.enough:
+            return 0.0
+        return (self.done - 1) / max(time.monotonic() - self.first, 1e-9)
+
+
+def _drawn(bar: type[Any]) -> type[Any]:
+    """Return a kind of bar of tqdm that judges the time left by our pace, and shows a question mark before."""
+
+    class Drawn(bar):
+        def __init__(self, **settings: Any) -> None:
+            self.pace = _Pace(settings["total"])
+            super().__init__(**settings)
+
+        @property
+        def format_dict(self) -> dict[str, Any]:
+            return {**super().format_dict, "rate": self.pace.rate()}
+
+        def update(self, n: int = 1) -> bool | None:
+            for _ in range(n):
+                self.pace.count()
+            shown: bool | None = super().update(n)
+            return shown
+
+    return Drawn
 
 
 class _Lines:
@@ -35,8 +77,8 @@ class _Lines:
 
     def __init__(self, total: int, title: str) -> None:
         self.total, self.title = total, title
-        self.done = 0
-        self.began = self.said = time.monotonic()
+        self.pace = _Pace(total)
+        self.said = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -48,12 +90,13 @@ class _Lines:
 
     def update(self) -> None:
         """Count one more."""
-        self.done += 1
-        now = time.monotonic()
-        if now - self.said >= _SECONDS_BETWEEN_LINES or self.done == self.total:
+        self.pace.count()
+        now, done = time.monotonic(), self.pace.done
+        if now - self.said >= _SECONDS_BETWEEN_LINES or done == self.total:
             self.said = now
-            left = (now - self.began) / self.done * (self.total - self.done)
-            print(f"{self.title}: {self.done} of {self.total} runs, {minutes(left)} left", flush=True)
+            rate = self.pace.rate()
+            left = f", {minutes((self.total - done) / rate)} left" if rate else ""
+            print(f"{self.title}: {done} of {self.total} runs{left}", flush=True)
 
 
 def minutes(seconds: float) -> str:

@@ -10,7 +10,6 @@ import re
 import numpy as np
 import pytest
 from engine import RECIPE, made_outcome, made_result, train_afresh
-from matplotlib import pyplot as plt
 from scipy.stats import chi2
 from statsmodels.api import OLS, add_constant
 
@@ -32,12 +31,6 @@ MADE = ("stationary_series", "changing_series")
 TASKS = (*MADE, "sunspots_schemes")
 FORETOLD = {"rolling": 3.0, "expanding": 2.0, "blocked": 2.5, "k-fold": 1.0, "holdout": 4.0}  # the future: 2
 _task = functools.cache(open_task)
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
 
 
 class Plan:

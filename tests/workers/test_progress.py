@@ -48,6 +48,28 @@ def test_a_log_gets_a_line_now_and_then_with_the_time_that_is_left(capsys, clock
     ]
 
 
+def test_the_first_runs_do_not_foretell_when_all_are_done(capsys, clock):
+    """Nothing is said of the time left before 20 runs are there, and the minute until the first does not count."""
+    with progress_bar(100) as bar:
+        clock.now += 60
+        for _ in range(30):
+            bar.update()
+            clock.now += 2
+    assert capsys.readouterr().out.splitlines() == [
+        "training: 1 of 100 runs",
+        "training: 9 of 100 runs",
+        "training: 17 of 100 runs",
+        "training: 25 of 100 runs, 2 min left",
+    ]
+
+
+def test_a_single_run_ends_without_a_word_on_time(capsys):
+    """There is nothing to judge the time by, and none is left."""
+    with progress_bar(1) as bar:
+        bar.update()
+    assert capsys.readouterr().out == "training: 1 of 1 runs\n"
+
+
 @pytest.mark.usefixtures("clock")
 def test_work_that_stops_early_does_not_say_that_all_is_done(capsys):
     """A bar that is left by an error, or before its last run, has no last line."""
@@ -72,6 +94,21 @@ def test_a_terminal_gets_a_bar_that_stays_on_its_line(monkeypatch, capsys):
     assert said == ""
     assert drawn.count("\r") >= 2
     assert "2/2" in drawn.rpartition("\r")[2]
+
+
+def test_a_terminals_bar_foretells_no_sooner(monkeypatch, capsys, clock):
+    """There is a question mark until a quarter is done, then the time by the pace since the first."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with progress_bar(40) as bar:
+        drawn = []
+        for _ in range(20):
+            clock.now += 60 if not drawn else 2
+            bar.update()
+            drawn.append(str(bar))
+    assert all("<?, ?run/s" in each for each in drawn[:9])
+    assert all("?" not in each for each in drawn[9:])
+    assert "<01:00," in drawn[9]  # 30 runs of 2 s
+    capsys.readouterr()
 
 
 @pytest.mark.parametrize(

@@ -5,24 +5,21 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import shutil
 
 import keras
 import numpy as np
 import pytest
-from engine import RECIPE, made_outcome, made_result, stand_in, syllables, train_afresh, waves
-from matplotlib import pyplot as plt
+from engine import RECIPE, made_outcome, made_result, syllables, train_afresh, waves
+from planning import prepared_plan
 from updating import eagerly, start
 
-from lstmstudy import findings, paths
+from lstmstudy import findings
 from lstmstudy.data import Part
-from lstmstudy.data.cache import task_cache
 from lstmstudy.figures import plot_flatness, plot_noise_schedule
 from lstmstudy.figures.gradients import Rise
 from lstmstudy.findings.gradients import deviation
 from lstmstudy.findings.minima import DRAWS, SIZES, _moved, loss_under_noise
 from lstmstudy.findings.titles import digits, some
-from lstmstudy.plan import make_plan
 from lstmstudy.streams import generator
 from lstmstudy.study.ablation import Ablation
 from lstmstudy.techniques import GradientNoise
@@ -47,24 +44,13 @@ SHARES = {"global": [0.25, 0.75], "variable": [0.0, 0.125]}  # clipped updates o
 
 def small_plan(folder):
     """Return the plan of a tiny study of what acts on gradients."""
-    shutil.copytree(paths.PARAMS, folder / "params")
-    (folder / "params" / "mine.yaml").write_text(PROFILE, encoding="utf-8")
-    for name in ("sunspots", "digits_rows"):
-        stand_in(task_cache(folder / "store"), name)
-    return make_plan("mine", store=folder / "store", folder=folder / "params")
+    return prepared_plan(folder, PROFILE)
 
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory):
     """Return the plan, made once."""
     return small_plan(tmp_path_factory.mktemp("gradients"))
-
-
-@pytest.fixture(autouse=True)
-def _closed():
-    """Close every figure."""
-    yield
-    plt.close("all")
 
 
 class Made:

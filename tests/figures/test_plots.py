@@ -27,12 +27,6 @@ from lstmstudy.stats.effects import Effect
 EPOCHS = 8
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 def make_effect(arm="dropout 0.3 per step", variant="per step", strength=0.3, mean=-0.1, units=6):
     """Return an effect whose units lie evenly around `mean`."""
     ratios = mean + np.linspace(-0.05, 0.05, units)

@@ -8,7 +8,6 @@ import math
 import numpy as np
 import pytest
 from judging import HELPS, PROFILE, Made, name_of
-from matplotlib import pyplot as plt
 
 from lstmstudy.figures.colour import PAPER
 from lstmstudy.figures.data import as_csv
@@ -42,12 +41,6 @@ def made(tmp_path_factory):
     made.noise = 0.05
     made.findings = study_findings(made.plan, made.store(root / "store"), made.outcome, root / "out")
     return made
-
-
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    plt.close("all")
 
 
 def test_the_effects_of_techniques_are_those_of_the_ablation(made):

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-import shutil
 
 import numpy as np
 import pytest
-from engine import made_outcome, made_result, stand_in
-from matplotlib import pyplot as plt
+from engine import made_outcome, made_result
+from planning import prepared_plan
 
-from lstmstudy import findings, paths
-from lstmstudy.data.cache import task_cache
+from lstmstudy import findings
 from lstmstudy.findings.normalization import warm_up
-from lstmstudy.plan import make_plan
-from lstmstudy.stats import sample
 from lstmstudy.store.outcomes import MissingRunsError
 from lstmstudy.study.ablation import Ablation
+
+pytestmark = pytest.mark.usefixtures("few_units")
 
 PROFILE = """\
 tasks: [sunspots, digits_rows]
@@ -39,32 +37,15 @@ FORMS = {  # loss at inference over loss in training mode after the last epoch, 
 }
 
 
-@pytest.fixture(autouse=True)
-def few(monkeypatch):
-    """Give intervals to the few units of these tests, whose numbers are reckoned by hand."""
-    monkeypatch.setattr(sample, "FEWEST", 2)
-
-
 def small_plan(folder):
     """Return the plan of a tiny study of normalization."""
-    shutil.copytree(paths.PARAMS, folder / "params")
-    (folder / "params" / "mine.yaml").write_text(PROFILE, encoding="utf-8")
-    for name in TASKS:
-        stand_in(task_cache(folder / "store"), name)
-    return make_plan("mine", store=folder / "store", folder=folder / "params")
+    return prepared_plan(folder, PROFILE, TASKS)
 
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory):
     """Return the plan, made once."""
     return small_plan(tmp_path_factory.mktemp("normalization"))
-
-
-@pytest.fixture(autouse=True)
-def _close():
-    """Close all figures in the end."""
-    yield
-    plt.close("all")
 
 
 def percent(log_ratio):

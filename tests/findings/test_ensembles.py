@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shutil
 import zlib
 
 import numpy as np
 import pytest
-from engine import made_outcome, stand_in
-from matplotlib import pyplot as plt
+from engine import made_outcome
+from planning import prepared_plan
 
-from lstmstudy import findings, metrics, paths
-from lstmstudy.data.cache import task_cache
+from lstmstudy import findings, metrics
 from lstmstudy.figures import plot_ambiguity
-from lstmstudy.plan import make_plan
 from lstmstudy.readings import Validation, kept_epochs
 from lstmstudy.runs import Result
-from lstmstudy.stats import sample
 from lstmstudy.study.ablation import Ablation, single
+
+pytestmark = pytest.mark.usefixtures("few_units")
 
 PROFILE = """\
 tasks: [sunspots, digits_rows]
@@ -38,19 +36,9 @@ NOISE = {"boosting": 0.6, "bagging": 1.5}  # of a model's predictions, over that
 MINUS = "\N{MINUS SIGN}"
 
 
-@pytest.fixture(autouse=True)
-def few(monkeypatch):
-    """Give intervals to the few units of these tests, whose numbers are reckoned by hand."""
-    monkeypatch.setattr(sample, "FEWEST", 2)
-
-
 def small_plan(folder):
     """Return the plan of a tiny study of ensembles."""
-    shutil.copytree(paths.PARAMS, folder / "params")
-    (folder / "params" / "mine.yaml").write_text(PROFILE, encoding="utf-8")
-    for name in ("sunspots", "digits_rows"):
-        stand_in(task_cache(folder / "store"), name)
-    return make_plan("mine", store=folder / "store", folder=folder / "params")
+    return prepared_plan(folder, PROFILE)
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +106,7 @@ def tables(monkeypatch):
     monkeypatch.setattr(
         "lstmstudy.findings.ensembles.table", lambda frame, *, caption: shown.update({caption: frame})
     )
-    yield shown
-    plt.close("all")
+    return shown
 
 
 def test_ensembles_are_compared_with_three_single_models(plan, tables):

@@ -12,7 +12,6 @@ from urllib.parse import unquote
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -54,12 +53,6 @@ class Page(HTMLParser):
     def all(self, tag):
         """Return the attributes of every element with this tag."""
         return [attrs for name, attrs in self.elements if name == tag]
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

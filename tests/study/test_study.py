@@ -18,7 +18,6 @@ from lstmstudy import paths
 from lstmstudy.data.cache import task_cache
 from lstmstudy.parsing.strict_yaml import ParamsError
 from lstmstudy.readings import READINGS
-from lstmstudy.stats import sample
 from lstmstudy.store.outcomes import MissingRunsError, RunStore
 from lstmstudy.study.ablation import ALL_TASKS
 from lstmstudy.study.study import Study, open_study
@@ -26,12 +25,7 @@ from lstmstudy.techniques import Dropout, EarlyStopping, RecurrentDropout
 from lstmstudy.workers.pace import COMPILING, expected_seconds
 
 pytest_plugins = ["studying"]
-
-
-@pytest.fixture(autouse=True)
-def few(monkeypatch):
-    """Give intervals to the few units of these tests, whose numbers are reckoned by hand."""
-    monkeypatch.setattr(sample, "FEWEST", 2)
+pytestmark = pytest.mark.usefixtures("few_units")
 
 
 def test_a_unit_uses_the_folds_in_turn(bench):

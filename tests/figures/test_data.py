@@ -36,12 +36,6 @@ CHANGE = ("change of test error (%)", "lower end (%)", "upper end (%)")
 EVIL = ["a, b", 'say "x"', "<img src=x onerror=alert(1)>", "=1+1", "@SUM(A1)", "+1+cmd", "-2+3", "two\nlines"]
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 def percent(log_ratio):
     """Return a log ratio as a change in percent."""
     return 100 * math.expm1(log_ratio)

@@ -18,12 +18,6 @@ from lstmstudy.figures.svg import to_svg
 from lstmstudy.figures.tables import Cell
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture
 def shown(monkeypatch):
     """Collect what is displayed, as (data, metadata)."""

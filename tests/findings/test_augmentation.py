@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from engine import classification_task, forecasting_task
-from matplotlib import pyplot as plt
 
 from lstmstudy import findings
 from lstmstudy.data import CATALOG
@@ -22,13 +21,6 @@ from lstmstudy.training.program import limit_threads
 limit_threads()
 
 TASKS = ("sunspots", "japanese_vowels")
-
-
-@pytest.fixture(autouse=True)
-def _closed():
-    """Close every figure."""
-    yield
-    plt.close("all")
 
 
 def small_study():

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import zlib
 
 import numpy as np
 import pytest
-from engine import made_outcome, made_result, stand_in, write_tuned
-from matplotlib import pyplot as plt
+from engine import made_outcome, made_result
+from planning import prepared_plan
 
-from lstmstudy import findings, paths
-from lstmstudy.data.cache import task_cache
-from lstmstudy.plan import make_plan
+from lstmstudy import findings
 from lstmstudy.study.ablation import Ablation
 
 METRICS = {"sunspots": "rmse", "digits_rows": "cross_entropy"}
@@ -42,12 +39,7 @@ def told(log_ratio):
 
 def small_plan(folder):
     """Return the plan of a tiny study of combinations."""
-    shutil.copytree(paths.PARAMS, folder / "params")
-    (folder / "params" / "mine.yaml").write_text(PROFILE, encoding="utf-8")
-    write_tuned(folder / "params", METRICS, size="2x4")
-    for name in METRICS:
-        stand_in(task_cache(folder / "store"), name)
-    return make_plan("mine", store=folder / "store", folder=folder / "params")
+    return prepared_plan(folder, PROFILE, METRICS, tuned="2x4")
 
 
 @pytest.fixture(scope="module")
@@ -104,13 +96,12 @@ def tuned(plan, names=None, **how):
 
 @pytest.fixture(autouse=True)
 def tables(monkeypatch):
-    """Return the tables that are shown, by caption, instead of showing them; figures are closed in the end."""
+    """Return the tables that are shown, by caption, instead of showing them."""
     shown = {}
     monkeypatch.setattr(
         "lstmstudy.findings.combined.table", lambda frame, *, caption: shown.update({caption: frame})
     )
-    yield shown
-    plt.close("all")
+    return shown
 
 
 def test_the_study_has_every_combination_of_the_guides_parts(plan):

@@ -9,7 +9,6 @@ import math
 import numpy as np
 import pytest
 from judging import FALLING, HELPS, PROFILE, Made
-from matplotlib import pyplot as plt
 
 from lstmstudy.claims.table import load_claims
 from lstmstudy.data import CATALOG
@@ -71,7 +70,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def tables(monkeypatch):
-    """Return the tables that are shown, by caption, instead of showing them; figures are closed in the end."""
+    """Return the tables that are shown, by caption, instead of showing them."""
     shown = {}
 
     def keep(frame, *, caption, **more):
@@ -80,8 +79,7 @@ def tables(monkeypatch):
 
     for name in ("verdicts", "techniques"):
         monkeypatch.setattr(importlib.import_module(f"lstmstudy.findings.{name}"), "table", keep)
-    yield shown
-    plt.close("all")
+    return shown
 
 
 def test_the_claim_table_has_every_claim_and_says_where_it_turns(made, tables):

@@ -7,14 +7,14 @@ import re
 
 import numpy as np
 import pytest
-import test_augmentation_findings as augmentation
-import test_combined_findings as combined
-import test_ensemble_findings as ensembles
-import test_findings as techniques
-import test_gradient_findings as gradients
-import test_normalization_findings as normalization
-import test_validation_findings as validation
-import test_weight_findings as weights
+from findings import test_augmentation as augmentation
+from findings import test_combined as combined
+from findings import test_ensembles as ensembles
+from findings import test_gradients as gradients
+from findings import test_normalization as normalization
+from findings import test_techniques as techniques
+from findings import test_validation as validation
+from findings import test_weights as weights
 from matplotlib import pyplot as plt
 
 from lstmstudy import findings
@@ -52,19 +52,6 @@ def bench(prepared, tmp_path, monkeypatch):
 def plans(tmp_path_factory):
     """Return the plans of the small studies of the other chapters, by chapter."""
     return {name: tests.small_plan(tmp_path_factory.mktemp(name)) for name, tests in CHAPTERS.items()}
-
-
-@pytest.fixture
-def intervals(monkeypatch):
-    """Give intervals to the few units of these studies."""
-    monkeypatch.setattr(sample, "FEWEST", 2)
-
-
-@pytest.fixture(autouse=True)
-def _closed():
-    """Close every figure."""
-    yield
-    plt.close("all")
 
 
 def every(bench, plans, *, diverged):
@@ -241,7 +228,7 @@ def test_an_epoch_that_moves_is_told_with_its_direction(bench):
     assert title(later, FALLING) == "With dropout the selected epoch comes later on Sunspots"
 
 
-@pytest.mark.usefixtures("intervals")
+@pytest.mark.usefixtures("few_units")
 def test_an_ensemble_of_equal_members_helps_and_one_with_a_diverged_member_does_not(plans, monkeypatch):
     """Independent members lower the error; good ones with a diverged one, which counts as the naive error, raise it."""
     title = findings.member_counts(ensembles.ablation(plans["ensembles"])).title
@@ -265,7 +252,7 @@ def test_members_that_hardly_differ_are_told_with_a_smaller_share(plans, monkeyp
     assert least() < before
 
 
-@pytest.mark.usefixtures("intervals")
+@pytest.mark.usefixtures("few_units")
 def test_weights_that_grow_are_not_told_as_shorter(plans, monkeypatch):
     """Weights of half the size are shorter, of twice the size none are; those near zero are told by themselves."""
 
@@ -301,7 +288,7 @@ def test_parts_that_harm_together_are_told_so(plans):
     assert title.endswith("; 5 of 10 single steps lower it")  # early stopping, and each removal but its own
 
 
-@pytest.mark.usefixtures("intervals")
+@pytest.mark.usefixtures("few_units")
 def test_where_a_normalization_does_better_is_told_with_its_direction(plans):
     """Layer norm that helps at small batches does better there; one that harms there does worse."""
     plan = plans["normalization"]

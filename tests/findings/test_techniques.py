@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,7 +110,7 @@ def bench(prepared, tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def tables(monkeypatch):
-    """Return the tables that are shown, by caption, instead of showing them; figures are closed in the end."""
+    """Return the tables that are shown, by caption, instead of showing them."""
     shown = {}
 
     def keep(frame, *, caption):
@@ -119,8 +118,7 @@ def tables(monkeypatch):
 
     for name in ("cost", "overfitting", "by_task"):  # a function hides the module of its name
         monkeypatch.setattr(importlib.import_module(f"lstmstudy.findings.{name}"), "table", keep)
-    yield shown
-    plt.close("all")
+    return shown
 
 
 def figures(ablation):
@@ -157,8 +155,9 @@ def test_everything_that_a_notebook_shows_is_tested_here(bench):
     asked = {name.partition(" ")[0] for name in sentences(bench.ablate())}
     public = {name for name in vars(findings) if callable(vars(findings)[name])} - {"Finding", "show"}
     assert asked <= public
-    chapters = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*findings.py")]
-    chapters.append(Path(__file__).with_name("test_semantics.py").read_text(encoding="utf-8"))
+    tests = paths.ROOT / "tests"
+    files = [*(tests / "findings").glob("test_*.py"), *(tests / "semantics").glob("test_*.py")]
+    chapters = [path.read_text(encoding="utf-8") for path in files]
     for name in public - asked:
         assert any(f"{name}(" in text for text in chapters), name
 

@@ -33,12 +33,6 @@ class Numbers:
     log_ratios: np.ndarray
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.mark.parametrize("wanted", [[0.5] * 5, [0.1, 0.11, 0.12, 0.9], [0.0, 0.0, 1.0, 1.0], [0.7, 0.2]])
 def test_labels_never_overlap_and_stay_inside(wanted):
     """Labels end up at least the gap apart, inside the axes, in the order in which they wanted to stand."""

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 
 import numpy as np
 import pytest
-from engine import made_outcome, made_result, stand_in
-from matplotlib import pyplot as plt
+from engine import made_outcome, made_result
+from planning import prepared_plan
 
-from lstmstudy import findings, paths
-from lstmstudy.data.cache import task_cache
+from lstmstudy import findings
 from lstmstudy.figures import plot_prices, plot_weight_changes
 from lstmstudy.findings.prices import price
-from lstmstudy.plan import make_plan
-from lstmstudy.stats import sample
 from lstmstudy.study.ablation import Ablation
 from lstmstudy.techniques import L1, L1L2, L2
 from lstmstudy.training.program import limit_threads
 from lstmstudy.weight_sizes import NEAR_ZERO, lstm_matrices, weight_sizes
+
+pytestmark = pytest.mark.usefixtures("few_units")
 
 limit_threads()
 
@@ -37,19 +35,9 @@ SHAPES = {"lstm_1/kernel": (1, 16), "lstm_1/recurrent_kernel": (4, 16), "lstm_2/
 MINUS = "\N{MINUS SIGN}"
 
 
-@pytest.fixture(autouse=True)
-def few(monkeypatch):
-    """Give intervals to the few units of these tests, whose numbers are reckoned by hand."""
-    monkeypatch.setattr(sample, "FEWEST", 2)
-
-
 def small_plan(folder):
     """Return the plan of a tiny study of everything that acts on weights."""
-    shutil.copytree(paths.PARAMS, folder / "params")
-    (folder / "params" / "mine.yaml").write_text(PROFILE, encoding="utf-8")
-    for name in ("sunspots", "digits_rows"):
-        stand_in(task_cache(folder / "store"), name)
-    return make_plan("mine", store=folder / "store", folder=folder / "params")
+    return prepared_plan(folder, PROFILE)
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +53,7 @@ def tables(monkeypatch):
     monkeypatch.setattr(
         "lstmstudy.findings.weights.table", lambda frame, *, caption: shown.update({caption: frame})
     )
-    yield shown
-    plt.close("all")
+    return shown
 
 
 def made_weights(seed, share=0.0, factor=1.0):

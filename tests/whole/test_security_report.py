@@ -78,8 +78,7 @@ def displayed(monkeypatch):
         function(*arguments, **settings)
         return list(outputs)
 
-    yield call
-    plt.close("all")
+    return call
 
 
 @pytest.fixture
