@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import re
 from typing import TYPE_CHECKING
@@ -20,9 +21,11 @@ _METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 _FAMILIES = re.compile(r"'DejaVu Sans'(?:, [^;\"]*)?")
 _NO_XML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # in a name: no viewer would show the figure
 _GEOMETRY = re.compile(r' (?:d|x|y|transform)="[^"]*"')
+_CLIP = re.compile(r'<clipPath id="(\w+)">(.*?)</clipPath>', re.DOTALL)
 _DPI = 200  # of what is an image inside the SVG
 _PNG_DPI = 130  # sharp enough beside the SVG, at a third of its size again
 _DECIMALS = re.compile(r"(\.\d\d)\d+")  # hundredths of a point are enough, and a third of the size
+_MINUS_ZERO = re.compile(r"-(0(?:\.0+)?)(?![.\d])")
 
 
 def to_svg(figure: Figure, *, title: str) -> str:
@@ -44,8 +47,21 @@ def to_svg(figure: Figure, *, title: str) -> str:
         figure.savefig(buffer, format="svg", dpi=_DPI, bbox_inches=box, metadata=metadata)
     svg = _METADATA.sub("", _BEFORE_ROOT.sub("", buffer.getvalue()), count=1)
     svg = _FAMILIES.sub("sans-serif", _NO_XML.sub("\N{REPLACEMENT CHARACTER}", svg))
-    svg = _GEOMETRY.sub(lambda found: _DECIMALS.sub(r"\1", found[0]), svg)
+    svg = _named_by_what_shows(_GEOMETRY.sub(lambda found: _rounded(found[0]), svg))
     return svg.replace("</style>", f"{_rules(svg)}</style>", 1).strip()
+
+
+def _rounded(geometry: str) -> str:
+    return _MINUS_ZERO.sub(r"\1", _DECIMALS.sub(r"\1", geometry))
+
+
+def _named_by_what_shows(svg: str) -> str:
+    """Return `svg` with names of its clips that follow from their written figures.
+
+    Matplotlib's follow from all digits, of which the solver of the layout leaves the last ones to chance.
+    """
+    names = {name: f"p{hashlib.sha256(clip.encode()).hexdigest()[:10]}" for name, clip in _CLIP.findall(svg)}
+    return re.sub(r"\bp[0-9a-f]{10}\b", lambda found: names.get(found[0], found[0]), svg)
 
 
 def to_png(figure: Figure) -> str:

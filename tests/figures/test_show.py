@@ -86,6 +86,21 @@ def test_same_figure_gives_the_same_bytes():
     assert to_svg(make_figure(), title="a") != to_svg(make_figure("other"), title="a")
 
 
+def test_the_last_digits_of_a_layout_are_not_in_the_bytes():
+    """The solver that places axes leaves them to chance; what is drawn is the same, clips and their names too."""
+    drawn = []
+    for chance in (0.0, 1e-13, -1e-13):
+        figure, axes = plt.subplots(1, 2)
+        for number, ax in enumerate(axes):
+            ax.plot([0, 1], [0, 1])
+            ax.set_position([0.1 + number / 2 + chance, 0.1, 0.3 + chance, 0.8])
+        drawn.append(to_svg(figure, title="a"))
+    assert drawn[0] == drawn[1] == drawn[2]
+    clips = re.findall(r'<clipPath id="(\w+)"', drawn[0])
+    assert len(set(clips)) == 2
+    assert set(re.findall(r"url\(#(\w+)\)", drawn[0])) == set(clips)
+
+
 def test_svg_is_well_formed_and_small_and_loads_nothing():
     """The SVG parses, names no address but its own namespaces, has no date, and keeps text as text."""
     svg = to_svg(make_figure(), title="What it shows <here>")
