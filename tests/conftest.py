@@ -42,7 +42,7 @@ FIRST = (
 
 def pytest_collection_modifyitems(items):
     """Let the modules that take longest begin first."""
-    items.sort(key=lambda item: str(item.path.relative_to(TESTS)) not in FIRST)
+    items.sort(key=lambda item: item.path.relative_to(TESTS).as_posix() not in FIRST)
 
 
 @pytest.fixture(autouse=True)

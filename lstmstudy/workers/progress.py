@@ -63,11 +63,9 @@ def _drawn(bar: type[Any]) -> type[Any]:
         def format_dict(self) -> dict[str, Any]:
             return {**super().format_dict, "rate": self.pace.rate()}
 
-        def update(self, n: int = 1) -> bool | None:
-            for _ in range(n):
-                self.pace.count()
-            shown: bool | None = super().update(n)
-            return shown
+        def update(self) -> None:
+            self.pace.count()
+            super().update()
 
     return Drawn
 

@@ -157,7 +157,8 @@ def test_everything_that_a_notebook_shows_is_tested_here(bench):
     assert asked <= public
     tests = paths.ROOT / "tests"
     files = [*(tests / "findings").glob("test_*.py"), *(tests / "semantics").glob("test_*.py")]
-    chapters = [path.read_text(encoding="utf-8") for path in files]
+    # Titles call every finding, and ask for nothing but the form of one sentence.
+    chapters = [path.read_text(encoding="utf-8") for path in files if path.stem != "test_titles"]
     for name in public - asked:
         assert any(f"{name}(" in text for text in chapters), name
 
